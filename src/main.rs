@@ -1,0 +1,3 @@
+//! The event function.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The functions as processes, as the platform starts them.

@@ -1,0 +1,3 @@
+//! The Web function.
+
+fn main() {}
