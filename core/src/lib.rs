@@ -9,6 +9,7 @@
 //! - [`completion`] and [`stream`]: what the provider is sent and what its answer means; [`refusal`] where it gives none.
 //! - [`reply`]: answers and failures as the caller gets them; [`failure`] has their sentences, in the languages of [`lang`].
 //! - [`log`]: the line of a request.
+//! - [`proxy`]: the reverse proxy beside it.
 //!
 //! Nothing in here opens a socket, reads the environment, asks a clock or spawns anything: bytes and values come in,
 //! bytes and values go out. The types of the `http` crate are the currency.
@@ -22,6 +23,7 @@ pub mod failure;
 pub mod lang;
 pub mod log;
 pub mod page;
+pub mod proxy;
 pub mod query;
 pub mod question;
 pub mod refusal;
