@@ -1,0 +1,128 @@
+//! An HTTP request as the event that a trigger makes of it.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, header, request::Parts};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+
+use crate::{Trigger, platform::new_request_id};
+
+/// The event for a request, without the trigger's own limits.
+pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAddr) -> Value {
+    let method = head.method.as_str();
+    // Text as it is; other bytes as base64, marked as such. That is documented for the API Gateway only, but a
+    // Function URL must do something with them, too.
+    let (body, base64) = match std::str::from_utf8(body) {
+        Ok(text) => (text.to_owned(), false),
+        Err(_) => (BASE64_STANDARD.encode(body), true),
+    };
+    let mut event = json!({
+        "body": body,
+        "headers": headers(&head.headers),
+        "httpMethod": method,
+        "path": head.uri.path(),
+        "queryString": query(head.uri.query().unwrap_or_default()),
+    });
+    match trigger {
+        Trigger::FunctionUrl => {
+            event["headers"]["x-scf-remote-addr"] = json!(peer.to_string());
+            if base64 {
+                event["isBase64Encoded"] = json!(true);
+            }
+        }
+        Trigger::ApiGateway | Trigger::ApiGatewayPassthrough => {
+            let (stage, path) = split_stage(head.uri.path());
+            event["path"] = json!(path);
+            event["isBase64Encoded"] = json!(base64);
+            event["headerParameters"] = json!({});
+            event["pathParameters"] = json!({});
+            // Holds what the gateway's API declares, and that is nothing unless somebody does.
+            event["queryStringParameters"] = json!({});
+            event["stageVariables"] = json!({ "stage": stage });
+            event["requestContext"] = json!({
+                "serviceId": "service-local",
+                "path": path,
+                "httpMethod": method,
+                "requestId": new_request_id(),
+                "identity": {},
+                "sourceIp": peer.to_string(),
+                "stage": stage,
+            });
+        }
+    }
+    event
+}
+
+/// Lower-case names, one text each. Nobody can send the platform's own headers to it.
+fn headers(headers: &HeaderMap) -> Map<String, Value> {
+    headers
+        .keys()
+        .filter(|name| !name.as_str().starts_with("x-scf-"))
+        .map(|name| {
+            let values: Vec<_> =
+                headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let separator = if name == header::COOKIE { "; " } else { ", " };
+            (name.as_str().to_owned(), json!(values.join(separator)))
+        })
+        .collect()
+}
+
+/// Decoded: a text; an array where the key is repeated; `true` for a key without `=`.
+fn query(query: &str) -> Map<String, Value> {
+    let mut map = Map::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = match pair.split_once('=') {
+            Some((key, value)) => (key, json!(decode(value))),
+            None => (pair, json!(true)),
+        };
+        match map.entry(decode(key)).or_insert(Value::Null) {
+            Value::Array(values) => values.push(value),
+            first @ Value::Null => *first = value,
+            first => *first = json!([first.take(), value]),
+        }
+    }
+    map
+}
+
+fn decode(text: &str) -> String {
+    let spaced = text.replace('+', " ");
+    percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+}
+
+/// The gateway's address begins with the stage; the event's path does not.
+fn split_stage(path: &str) -> (&'static str, &str) {
+    ["release", "test", "prepub"]
+        .into_iter()
+        .find_map(|stage| match path.strip_prefix('/')?.strip_prefix(stage)? {
+            "" => Some((stage, "/")),
+            rest if rest.starts_with('/') => Some((stage, rest)),
+            _ => None,
+        })
+        .unwrap_or(("release", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_values_are_decoded_once_and_keep_their_kind() {
+        let check = |text: &str, expected: Value| assert_eq!(Value::Object(query(text)), expected, "{text}");
+        check("", json!({}));
+        check("q=%E4%BD%A0%E5%A5%BD", json!({"q": "你好"}));
+        check("q=100%2525&p=C%2B%2B+x", json!({"q": "100%25", "p": "C++ x"}));
+        check("tag=a&tag=b&tag", json!({"tag": ["a", "b", true]}));
+        check("flag&empty=&&=x", json!({"flag": true, "empty": "", "": "x"}));
+        check("a=b=c", json!({"a": "b=c"}));
+    }
+
+    #[test]
+    fn the_stage_is_a_whole_first_segment() {
+        assert_eq!(split_stage("/release/v1"), ("release", "/v1"));
+        assert_eq!(split_stage("/test"), ("test", "/"));
+        assert_eq!(split_stage("/released"), ("release", "/released"));
+        assert_eq!(split_stage("/a/release"), ("release", "/a/release"));
+    }
+}

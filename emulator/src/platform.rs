@@ -1,0 +1,261 @@
+//! One invocation after the other, and the instance that answers them.
+
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::body::Bytes;
+use serde::de::IgnoredAny;
+use serde_json::from_slice;
+use tokio::{
+    select,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    Failure, Function, Limits, MAX_BYTES,
+    output::Log,
+    process::Process,
+    runtime_api::{Outcome, RuntimeApi, event_head},
+};
+
+/// What became of one event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// One per invocation, in the form of a UUID.
+    pub request_id: String,
+    /// The bytes that the function posted, or the platform's word on why there are none.
+    pub reply: Result<Vec<u8>, Failure>,
+    /// From the event's turn to its reply, a cold start included.
+    pub duration: Duration,
+    /// What the function printed meanwhile; with the first event of an instance, what it printed at start, too.
+    pub log: Vec<String>,
+}
+
+/// An event that waits for its turn.
+pub(crate) struct Job {
+    pub(crate) event: Bytes,
+    pub(crate) done: oneshot::Sender<Invocation>,
+}
+
+/// The platform's side of one function with at most one instance.
+pub(crate) struct Platform {
+    function: Option<Function>,
+    limits: Limits,
+    freeze: bool,
+    address: std::net::SocketAddr,
+    api: RuntimeApi,
+    log: Arc<Log>,
+    /// The process's id for whoever asks; 0 for none.
+    pid: Arc<AtomicU32>,
+    process: Option<Process>,
+    /// Until when the instance must be ready.
+    ready_by: Instant,
+    /// Where in the log the next invocation begins.
+    mark: usize,
+}
+
+impl Platform {
+    pub(crate) fn new(
+        settings: &crate::Settings,
+        address: std::net::SocketAddr,
+        api: RuntimeApi,
+        log: Arc<Log>,
+        pid: Arc<AtomicU32>,
+    ) -> Self {
+        Self {
+            function: settings.function.clone(),
+            limits: settings.limits,
+            freeze: settings.freeze,
+            address,
+            api,
+            log,
+            pid,
+            process: None,
+            ready_by: Instant::now(),
+            mark: 0,
+        }
+    }
+
+    /// Starts the first instance before the first event, so that a mistake shows at once.
+    pub(crate) fn warm_up(&mut self) {
+        if let Err(failure) = self.start_instance() {
+            self.log.say(format!("{}: {}", failure.status, failure.message));
+        }
+    }
+
+    /// Starts an instance where there is none, without waiting until it is ready.
+    fn start_instance(&mut self) -> Result<(), Failure> {
+        let Some(function) = &self.function else {
+            if !self.api.is_ready() {
+                self.ready_by = Instant::now() + self.limits.init;
+            }
+            return Ok(());
+        };
+        if self.process.is_some() {
+            return Ok(());
+        }
+        self.api.reset();
+        self.mark = self.log.end();
+        let process = Process::start(function, self.address, &self.log)
+            .map_err(|cause| Failure::not_started(&cause))?;
+        self.ready_by = Instant::now() + self.limits.init;
+        self.pid.store(process.id(), Ordering::Relaxed);
+        self.log.say(format!("started {} as process {}", function.program.display(), process.id()));
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Answers events in the order in which they come, until nobody can send any more.
+    pub(crate) async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
+        loop {
+            select! {
+                biased;
+                failure = self.broken() => {
+                    self.end_instance().await;
+                    self.log.say(format!("between events: {}: {}", failure.status, failure.message));
+                }
+                job = jobs.recv() => {
+                    let Some(job) = job else { return };
+                    // Nobody waits any more for what was asked by a caller who left.
+                    if !job.done.is_closed() {
+                        let _ = job.done.send(self.invoke(job.event).await);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits until the idle instance is of no use any more.
+    async fn broken(&mut self) -> Failure {
+        if self.process.is_none() {
+            return pending().await;
+        }
+        if let Err(failure) = self.ready().await {
+            return failure;
+        }
+        let exited = exit_of(&mut self.process).await;
+        Failure::exited(exited)
+    }
+
+    async fn invoke(&mut self, event: Bytes) -> Invocation {
+        let request_id = new_request_id();
+        let began = Instant::now();
+        let reply = self.answer(&request_id, event).await;
+        let duration = began.elapsed();
+        match &reply {
+            Err(failure) if failure.ends_instance() => self.end_instance().await,
+            _ => self.rest().await,
+        }
+        if let Err(failure) = &reply {
+            self.report(&request_id, failure);
+        }
+        let log = self.log.printed_since(self.mark);
+        self.mark = self.log.end();
+        Invocation { request_id, reply, duration, log }
+    }
+
+    async fn answer(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, Failure> {
+        if event.len() > MAX_BYTES {
+            return Err(Failure::event_too_large());
+        }
+        from_slice::<IgnoredAny>(&event).map_err(|error| Failure::event_not_json(&error))?;
+        let mut warm = self.process.is_some() && self.api.is_ready();
+        loop {
+            self.start_instance()?;
+            self.ready().await?;
+            match self.deliver(request_id, event.clone()).await {
+                // A warm instance that left without a look at the event: that is between two events, and the
+                // next instance gets this one.
+                Err((failure, false)) if warm && failure.status == 439 => {
+                    self.end_instance().await;
+                    self.log.say(format!("between events: {}: {}", failure.status, failure.message));
+                    warm = false;
+                }
+                Err((failure, _)) => return Err(failure),
+                Ok(reply) => return Ok(reply),
+            }
+        }
+    }
+
+    /// Hands the event to a ready instance and waits for the reply. A failure comes with whether the function had
+    /// fetched the event.
+    async fn deliver(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, (Failure, bool)> {
+        if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
+            process.thaw();
+        }
+        let limit = self.limits.time;
+        self.api.deliver(event, event_head(request_id, self.limits.memory_mb, limit.as_millis()));
+        let outcome = select! {
+            biased;
+            outcome = self.api.outcome() => outcome,
+            status = exit_of(&mut self.process) => return Err((Failure::exited(status), self.api.abandon())),
+            () = sleep(limit) => {
+                let fetched = self.api.abandon();
+                return Err((Failure::timed_out(limit, fetched), fetched));
+            }
+        };
+        match outcome {
+            Outcome::Response(reply) => Ok(reply.into()),
+            Outcome::ResponseTooLarge => Err((Failure::reply_too_large(), true)),
+            Outcome::Error(report) => Err((Failure::function_error(report.into()), true)),
+        }
+    }
+
+    /// Waits until the present instance is ready.
+    async fn ready(&mut self) -> Result<(), Failure> {
+        select! {
+            biased;
+            () = self.api.ready() => Ok(()),
+            status = exit_of(&mut self.process) => Err(Failure::exited_before_ready(status)),
+            () = sleep_until(self.ready_by) => Err(Failure::never_ready(self.limits.init, self.api.asked_early())),
+        }
+    }
+
+    /// After a reply: the log is complete, and the instance sleeps.
+    async fn rest(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.drained().await;
+            if self.freeze && self.api.is_ready() {
+                process.freeze();
+            }
+        }
+    }
+
+    /// Ends the function's processes, if there are any, and waits until they are gone.
+    pub(crate) async fn end_instance(&mut self) {
+        if let Some(process) = self.process.take() {
+            self.pid.store(0, Ordering::Relaxed);
+            process.end().await;
+        }
+    }
+
+    fn report(&self, request_id: &str, failure: &Failure) {
+        self.log.say(format!("{request_id} failed: {}: {}", failure.status, failure.message));
+        if let Some(report) = &failure.report {
+            self.log.say(format!("the function reports: {}", String::from_utf8_lossy(report)));
+        }
+    }
+}
+
+/// Waits for the end of the process; for ever where the function runs in the caller's own.
+async fn exit_of(process: &mut Option<Process>) -> std::process::ExitStatus {
+    match process {
+        Some(process) => process.exited().await,
+        None => pending().await,
+    }
+}
+
+/// A UUID of version 4, as far as its form goes.
+pub(crate) fn new_request_id() -> String {
+    let bits = fastrand::u128(..) & !(0xf000c << 60) | 0x40008 << 60;
+    let hex = format!("{bits:032x}");
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    parts.join("-")
+}

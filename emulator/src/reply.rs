@@ -1,0 +1,122 @@
+//! What the function posted, as an HTTP response.
+
+use axum::{
+    body::Body,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde_json::{Value, json};
+
+use crate::Trigger;
+
+/// The response to the caller, and where the reply breaks the trigger's rules a sentence that says how.
+pub(crate) fn to_http(trigger: Trigger, reply: Vec<u8>, request_id: &str) -> (Response, Option<String>) {
+    let Ok(mut value) = serde_json::from_slice::<Value>(&reply) else {
+        if trigger == Trigger::ApiGatewayPassthrough {
+            return (reply.into_response(), None);
+        }
+        return (
+            refusal(&format!(
+                "requestId {request_id} , Invalid scf response. expected scf response valid JSON."
+            )),
+            Some(
+                "the reply is not JSON; post {\"statusCode\": 200, \"headers\": {…}, \"body\": \"…\"}"
+                    .to_owned(),
+            ),
+        );
+    };
+    let inferred = match trigger {
+        Trigger::FunctionUrl => value.get("statusCode").is_none(),
+        Trigger::ApiGateway => false,
+        Trigger::ApiGatewayPassthrough => true,
+    };
+    if inferred {
+        return (([(header::CONTENT_TYPE, "application/json")], reply).into_response(), None);
+    }
+    match integrated(&mut value) {
+        Ok(response) => (response, None),
+        Err(complaint) => (
+            refusal("Invalid scf response format. please check your scf response format."),
+            Some(format!("the reply is no integrated response (583/12513): {complaint}")),
+        ),
+    }
+}
+
+/// The gateway's own error (583/12513).
+fn refusal(error: &str) -> Response {
+    json_response(StatusCode::FORBIDDEN, &json!({ "errno": 403, "error": error }))
+}
+
+pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+}
+
+/// `{"isBase64Encoded": bool, "statusCode": int, "headers": {name: text or [text, …]}, "body": text}` (583/12513).
+fn integrated(reply: &mut Value) -> Result<Response, String> {
+    let Value::Object(reply) = reply else {
+        return Err("it is not an object".to_owned());
+    };
+    let status = reply
+        .get("statusCode")
+        .and_then(Value::as_u64)
+        .filter(|status| (200..600).contains(status))
+        .and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok())
+        .ok_or("`statusCode` is no whole number from 200 to 599")?;
+    let headers = match reply.get("headers") {
+        None | Some(Value::Null) => HeaderMap::new(),
+        Some(Value::Object(headers)) => {
+            headers.iter().try_fold(HeaderMap::new(), |mut map, (name, value)| {
+                append(&mut map, name, value).map(|()| map)
+            })?
+        }
+        Some(_) => return Err("`headers` is not an object".to_owned()),
+    };
+    let base64 = match reply.get("isBase64Encoded") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(base64)) => *base64,
+        Some(_) => return Err("`isBase64Encoded` is neither true nor false".to_owned()),
+    };
+    let body = match reply.remove("body") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(body)) => body,
+        Some(_) => return Err("`body` is not a string: serialize it".to_owned()),
+    };
+    let body = match base64 {
+        true => BASE64_STANDARD.decode(body).map_err(|error| format!("`body` is not base64: {error}"))?,
+        false => body.into_bytes(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    Ok(response)
+}
+
+fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), String> {
+    let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
+    // Framing is the server's business.
+    if [
+        header::CONNECTION,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::TRAILER,
+    ]
+    .contains(&parsed)
+    {
+        return Ok(());
+    }
+    let values = match value {
+        Value::Array(values) => values.as_slice(),
+        value => std::slice::from_ref(value),
+    };
+    for value in values {
+        let text = value
+            .as_str()
+            .ok_or_else(|| format!("the header {name:?} is neither text nor a list of texts"))?;
+        let value =
+            HeaderValue::from_str(text).map_err(|_| format!("the header {name:?} cannot hold {text:?}"))?;
+        headers.append(&parsed, value);
+    }
+    Ok(())
+}
