@@ -30,7 +30,7 @@ The function gets no variable of this environment unless --env or --env-all says
 
 /// What the command line asks for.
 enum Command {
-    Run(Settings, String),
+    Run(Box<Settings>, String),
     Print(String),
 }
 
@@ -91,7 +91,7 @@ fn command(mut parser: Parser) -> anyhow::Result<Command> {
                 function.env = variables;
                 function.env_all = env_all;
                 settings.function = Some(function);
-                return Ok(Command::Run(settings, listen));
+                return Ok(Command::Run(Box::new(settings), listen));
             }
             other => return Err(other.unexpected().into()),
         }
