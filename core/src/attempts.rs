@@ -19,6 +19,15 @@ const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// No wait of our own is longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(8);
 
+/// The time for an answer where no limit is named.
+const UNLIMITED: Duration = Duration::from_secs(60);
+
+/// How long an answer may take: the limit less a margin for the reply's own way, and `ASK_TIMEOUT` where it is shorter.
+pub fn budget(settings: &Settings, limit: Option<Duration>) -> Duration {
+    let budget = limit.map_or(UNLIMITED, |limit| limit - (limit / 10).min(Duration::from_secs(1)));
+    settings.timeout.map_or(budget, |timeout| timeout.min(budget))
+}
+
 /// What an instance remembers from one question to the next: which keys and models failed, and when.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
@@ -168,6 +177,18 @@ mod tests {
 
     fn busy(after: &str) -> Refusal {
         Refusal::passing(Failure::UpstreamBusy { retry_after: Some(after.into()) })
+    }
+
+    #[test]
+    fn the_budget_leaves_a_margin() {
+        let ms = Duration::from_millis;
+        let unset = settings(&[]);
+        assert_eq!(budget(&unset, None), ms(60_000));
+        assert_eq!(budget(&unset, Some(ms(3_000))), ms(2_700));
+        assert_eq!(budget(&unset, Some(ms(60_000))), ms(59_000));
+        let five = settings(&[("ASK_TIMEOUT", "5")]);
+        assert_eq!(budget(&five, Some(ms(60_000))), ms(5_000));
+        assert_eq!(budget(&five, Some(ms(3_000))), ms(2_700));
     }
 
     #[test]

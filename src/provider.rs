@@ -1,0 +1,222 @@
+//! The provider, asked over ureq: one request at a time, all of it inside a deadline.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use ask_core::attempts::Attempts;
+use ask_core::completion::{self, About, Answer};
+use ask_core::egress::{Egress, EgressKind};
+use ask_core::lang::Sentence;
+use ask_core::question::Message;
+use ask_core::refusal::Refusal;
+use ask_core::secret::Mask;
+use ask_core::settings::Fault;
+use ask_core::stream::{Stream, broke_off};
+use ask_core::{Failure, Settings};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
+
+use crate::connect::{self, Opened, Unopened};
+
+/// No connection takes longer to open; the address behind a name may be unreachable without a word.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A connection that was idle for longer is not used again: a frozen instance does not see it go.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// A reply that is larger holds no answer that the platform carries, in bytes.
+const LARGEST_REPLY: u64 = 32 << 20;
+
+/// The way to the provider, with the connection that is kept.
+pub(crate) struct Provider {
+    agent: Agent,
+    opened: Opened,
+    url: String,
+    mask: Mask,
+}
+
+impl Provider {
+    /// Reads the roots and chooses the proxy; nothing is sent. Fails where `SSL_CERT_FILE` cannot be used.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Fault> {
+        let roots = connect::roots(settings.cert_file.as_deref())?;
+        let config = Agent::config_builder()
+            .proxy(settings.egress.as_ref().map(proxy).transpose()?)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .timeout_connect(Some(CONNECT))
+            .max_idle_age(IDLE)
+            .user_agent(concat!("scf-ask/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let opened = Opened::default();
+        let agent = connect::agent(config, roots, opened.clone());
+        Ok(Self { agent, opened, url: settings.base_url.completions(), mask: settings.mask() })
+    }
+
+    /// One attempt at an answer. With `partial`, what has arrived at the deadline is the answer.
+    pub(crate) fn ask(
+        &self,
+        settings: &Settings,
+        attempts: &Attempts,
+        messages: &[Message],
+        deadline: Instant,
+    ) -> Result<Answer, Refusal> {
+        let body = completion::request(settings, attempts.model(), messages, settings.partial);
+        let key = attempts.key().map_or("", |key| key.expose());
+        let reply = self.post(key, &body, settings.partial, deadline)?;
+        let is_stream = reply.status() == StatusCode::OK && !is_json(reply.headers());
+        if settings.partial && is_stream {
+            return self.read_stream(reply.into_body(), deadline);
+        }
+        let (head, body) = reply.into_parts();
+        let body = read_whole(body, deadline)?;
+        completion::read(head.status, &head.headers, &body, &self.mask)
+    }
+
+    /// Posts the question. A connection that was kept may have gone since, which costs a new one and no more.
+    fn post(
+        &self,
+        key: &str,
+        body: &[u8],
+        stream: bool,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Refusal> {
+        let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
+        let mut authorization = HeaderValue::try_from(format!("Bearer {key}"))
+            .map_err(|_| Failure::Config(Fault::new("OPENAI_API_KEY", "cannot be sent", "无法发送")))?;
+        authorization.set_sensitive(true);
+        let send = || {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.agent
+                .post(&self.url)
+                .config()
+                .timeout_global(Some(left))
+                .build()
+                .header(AUTHORIZATION, authorization.clone())
+                .header(CONTENT_TYPE, "application/json")
+                .header(ACCEPT, accept)
+                .send(body)
+        };
+        let opened = self.opened.count();
+        let reply = match send() {
+            Err(Error::Io(_)) if self.opened.count() == opened => send(),
+            reply => reply,
+        };
+        reply.map_err(|error| unanswered(error, deadline))
+    }
+
+    fn read_stream(&self, body: Body, deadline: Instant) -> Result<Answer, Refusal> {
+        let mut reader = body.into_with_config().limit(LARGEST_REPLY).reader();
+        let mut stream = Stream::new(self.mask.clone());
+        let mut text = String::new();
+        let mut bytes = [0; 8 * 1024];
+        while !stream.is_done() {
+            match reader.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(read) => text.push_str(&stream.push(&bytes[..read])?),
+                Err(error) => {
+                    let refusal = broken(error.into(), deadline);
+                    return match refusal.failure {
+                        Failure::Deadline if !text.trim().is_empty() => Ok(so_far(text, stream.about())),
+                        _ => Err(refusal),
+                    };
+                }
+            }
+        }
+        let last = stream.end()?;
+        Ok(Answer { text: text + &last.text, about: last.about })
+    }
+}
+
+/// What has arrived when time ran out.
+fn so_far(text: String, about: &About) -> Answer {
+    Answer { text, about: About { finish_reason: Some("deadline".into()), ..about.clone() } }
+}
+
+fn read_whole(body: Body, deadline: Instant) -> Result<Vec<u8>, Refusal> {
+    let mut whole = Vec::new();
+    let mut reader = body.into_with_config().limit(LARGEST_REPLY).reader();
+    reader.read_to_end(&mut whole).map_err(|error| broken(error.into(), deadline))?;
+    Ok(whole)
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"))
+}
+
+/// The proxy as ureq takes it.
+fn proxy(egress: &Egress) -> Result<Proxy, Fault> {
+    let protocol = match egress.kind {
+        EgressKind::Http => ProxyProtocol::Http,
+        EgressKind::Socks5 => ProxyProtocol::Socks5,
+        EgressKind::Socks5h => ProxyProtocol::Socks5h,
+    };
+    let mut proxy = Proxy::builder(protocol)
+        .host(&egress.host)
+        .port(egress.port)
+        .resolve_target(egress.kind == EgressKind::Socks5);
+    if let Some((user, password)) = &egress.login {
+        proxy = proxy.username(user).password(password.expose());
+    }
+    proxy.build().map_err(|_| Fault::new("HTTPS_PROXY", "cannot be used", "无法使用"))
+}
+
+/// Why there is no reply.
+fn unanswered(error: Error, deadline: Instant) -> Refusal {
+    match error {
+        Error::Other(other) => match other.downcast::<Unopened>() {
+            Ok(unopened) => unreached(*unopened, deadline),
+            Err(other) => failed(&other.to_string()).into(),
+        },
+        Error::Timeout(_) => Failure::Deadline.into(),
+        Error::Io(_) => {
+            let said = Sentence::new("it closed the connection without an answer", "它没有回答就断开了连接");
+            Refusal::passing(Failure::UpstreamFailed(said))
+        }
+        other => failed(&other.to_string()).into(),
+    }
+}
+
+/// Why no connection was opened.
+fn unreached(unopened: Unopened, deadline: Instant) -> Refusal {
+    let (said, passing) = match unopened {
+        Unopened::Connection(Error::Timeout(_)) if is_over(deadline) => return Failure::Deadline.into(),
+        Unopened::Connection(Error::Timeout(_)) => {
+            (Sentence::new("it does not take the connection", "对方没有接受连接"), true)
+        }
+        Unopened::Connection(error) => (Sentence::new(error.to_string(), error.to_string()), true),
+        Unopened::Name(host) => {
+            let zh = format!("无法解析域名 {host}");
+            (Sentence::new(format!("the name {host} cannot be resolved"), zh), true)
+        }
+        Unopened::Tls(why) => (Sentence::new(format!("TLS: {why}"), format!("TLS 错误：{why}")), false),
+        Unopened::Proxy(why) => (
+            Sentence::new(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")),
+            false,
+        ),
+    };
+    Refusal { failure: Failure::UpstreamUnreachable(said), passing }
+}
+
+/// Why a reply that began is not whole.
+fn broken(error: Error, deadline: Instant) -> Refusal {
+    match error {
+        Error::Timeout(_) => Failure::Deadline.into(),
+        Error::BodyExceedsLimit(_) => Failure::AnswerTooLarge.into(),
+        _ if is_over(deadline) => Failure::Deadline.into(),
+        _ => broke_off(),
+    }
+}
+
+fn failed(why: &str) -> Failure {
+    Failure::UpstreamFailed(Sentence::new(
+        format!("it does not speak HTTP: {why}"),
+        format!("它说的不是 HTTP：{why}"),
+    ))
+}
+
+fn is_over(deadline: Instant) -> bool {
+    Instant::now() >= deadline
+}
