@@ -1,4 +1,5 @@
 use std::{
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
@@ -9,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::{
     net::TcpListener,
-    runtime::{self, Runtime},
-    select,
+    runtime, select,
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, oneshot},
 };
@@ -24,7 +24,7 @@ use crate::{
     guard::Guard,
     output::Log,
     platform::{Job, Platform, new_request_id},
-    runtime_api::{self, RuntimeApi},
+    runtime_api::RuntimeApi,
 };
 
 /// A running platform. It ends, and the function with it, when this value is dropped.
@@ -80,7 +80,7 @@ impl Emulator {
         };
         let thread = thread::Builder::new()
             .name("scf-emulator".to_owned())
-            .spawn(move || run(runtime, all))
+            .spawn(move || runtime.block_on(all))
             .context("start a thread")?;
         is_started.recv().context("start the platform")?;
         Ok(Self { address, api, jobs, log, pid, runtime: handle, stop: Some(stop), thread: Some(thread) })
@@ -159,12 +159,6 @@ impl Drop for Emulator {
     }
 }
 
-fn run(runtime: Runtime, all: impl Future<Output = ()>) {
-    runtime.block_on(all);
-    // Drops what is left: open connections first of all.
-    runtime.shutdown_background();
-}
-
 /// What may fail, before there is a thread.
 struct Setup {
     listener: TcpListener,
@@ -174,12 +168,16 @@ struct Setup {
 
 impl Setup {
     async fn new(addresses: &[SocketAddr], signals: bool) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(addresses).await.with_context(|| {
+        let listener = TcpListener::bind(addresses).await.map_err(|error| {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            format!("listen on {}", addresses.join(" or "))
+            let addresses = addresses.join(" or ");
+            match error.kind() {
+                io::ErrorKind::AddrInUse => anyhow!("another program listens on {addresses}"),
+                _ => anyhow!("cannot listen on {addresses}: {error}"),
+            }
         })?;
         let api_listener =
-            TcpListener::bind(runtime_api::ADDRESS).await.context("listen for the function")?;
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for the function")?;
         let signals = match signals {
             true => Some((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)),
             false => None,

@@ -1,9 +1,15 @@
 //! The callers' side: HTTP in, an invocation, HTTP out.
 
-use std::{net::SocketAddr, sync::Arc, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
+    body::Body,
     extract::{ConnectInfo, Request, State},
     http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
@@ -16,7 +22,7 @@ use tokio::{
 use crate::{
     Failure, Invocation, Trigger, event,
     guard::Guard,
-    http_body::{self, Unread},
+    http::{self, Unread},
     output::Log,
     platform::{Job, new_request_id},
     reply,
@@ -33,13 +39,13 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Serves callers for ever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> std::io::Result<()> {
+    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
         let router = Router::new().fallback(answer).with_state(Arc::new(self));
-        axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await
+        http::serve(listener, router).await
     }
 
-    async fn invocation(&self, head: &Parts, body: axum::body::Body, peer: SocketAddr) -> Option<Invocation> {
-        let body = match http_body::read(body).await {
+    async fn invocation(&self, head: &Parts, body: Body, peer: SocketAddr) -> Option<Invocation> {
+        let body = match http::read(body).await {
             Ok(body) => body,
             Err(Unread::Broken) => return None,
             Err(Unread::TooLarge) => return Some(refused(Failure::event_too_large())),
@@ -80,16 +86,20 @@ async fn answer(
     let began = Instant::now();
     let (head, body) = request.into_parts();
     let refused = gateway.guard.as_ref().and_then(|guard| guard.check(&head.headers).err());
+    let mut request_id = "no event".to_owned();
     let response = match refused {
         Some(sentence) => (StatusCode::FORBIDDEN, sentence + "\n").into_response(),
         None => match gateway.invocation(&head, body, peer).await {
-            Some(invocation) => gateway.response(invocation),
+            Some(invocation) => {
+                request_id.clone_from(&invocation.request_id);
+                gateway.response(invocation)
+            }
             None => StatusCode::BAD_REQUEST.into_response(),
         },
     };
     // No query: it may hold a token.
     let (method, path, status) = (&head.method, head.uri.path(), response.status().as_u16());
-    gateway.log.say(format!("{method} {path} {status} {} ms", began.elapsed().as_millis()));
+    gateway.log.say(format!("{method} {path} {status} {} ms, {request_id}", began.elapsed().as_millis()));
     response
 }
 
@@ -98,7 +108,7 @@ fn refused(failure: Failure) -> Invocation {
     Invocation {
         request_id: new_request_id(),
         reply: Err(failure),
-        duration: std::time::Duration::ZERO,
+        duration: Duration::ZERO,
         log: Vec::new(),
     }
 }

@@ -23,7 +23,7 @@ mod event;
 mod failure;
 mod gateway;
 mod guard;
-mod http_body;
+mod http;
 mod output;
 mod platform;
 mod process;

@@ -1,6 +1,6 @@
 //! The local platform as a command: `scf-emulator [options] ./bootstrap [arguments]`.
 
-use std::{env, io::Write, process::ExitCode, time::Duration};
+use std::{env, io::Write, net::ToSocketAddrs, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, ensure};
 use lexopt::{Arg, Parser, ValueExt};
@@ -52,9 +52,11 @@ fn run() -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    let emulator = settings.start(&listen)?;
+    let addresses: Vec<_> =
+        listen.to_socket_addrs().with_context(|| format!("listen on {listen:?}"))?.collect();
+    let emulator = settings.start(&addresses[..])?;
     let url = emulator.url();
-    eprintln!("[scf] listening; try: curl '{url}/?question=hello'");
+    eprintln!("[scf] listening at {url}; try\n\n  curl '{url}/?question=hello'\n");
     emulator.wait();
     Ok(())
 }
@@ -87,6 +89,7 @@ fn command(mut parser: Parser) -> anyhow::Result<Command> {
             }
             Arg::Value(program) => {
                 let mut function = Function::new(program);
+                ensure!(is_there(&function.program), "there is no {}", function.program.display());
                 function.args = parser.raw_args()?.collect();
                 function.env = variables;
                 function.env_all = env_all;
@@ -123,6 +126,11 @@ fn variable(text: String) -> anyhow::Result<(String, String)> {
             Ok((text, value))
         }
     }
+}
+
+/// A name without a slash may be a program in `PATH`.
+fn is_there(program: &Path) -> bool {
+    program.is_file() || program.components().count() == 1
 }
 
 /// The function's lines where it wrote them, the platform's own to standard error.

@@ -2,6 +2,8 @@
 
 use std::{
     future::pending,
+    net::SocketAddr,
+    process::ExitStatus,
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -19,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Function, Limits, MAX_BYTES,
+    Failure, Function, Limits, MAX_BYTES, Settings,
     output::Log,
     process::Process,
     runtime_api::{Outcome, RuntimeApi, event_head},
@@ -49,7 +51,7 @@ pub(crate) struct Platform {
     function: Option<Function>,
     limits: Limits,
     freeze: bool,
-    address: std::net::SocketAddr,
+    address: SocketAddr,
     api: RuntimeApi,
     log: Arc<Log>,
     /// The process's id for whoever asks; 0 for none.
@@ -63,8 +65,8 @@ pub(crate) struct Platform {
 
 impl Platform {
     pub(crate) fn new(
-        settings: &crate::Settings,
-        address: std::net::SocketAddr,
+        settings: &Settings,
+        address: SocketAddr,
         api: RuntimeApi,
         log: Arc<Log>,
         pid: Arc<AtomicU32>,
@@ -117,10 +119,7 @@ impl Platform {
         loop {
             select! {
                 biased;
-                failure = self.broken() => {
-                    self.end_instance().await;
-                    self.log.say(format!("between events: {}: {}", failure.status, failure.message));
-                }
+                cause = self.broken() => self.retire(&cause).await,
                 job = jobs.recv() => {
                     let Some(job) = job else { return };
                     // Nobody waits any more for what was asked by a caller who left.
@@ -133,15 +132,20 @@ impl Platform {
     }
 
     /// Waits until the idle instance is of no use any more.
-    async fn broken(&mut self) -> Failure {
+    async fn broken(&mut self) -> String {
         if self.process.is_none() {
             return pending().await;
         }
         if let Err(failure) = self.ready().await {
-            return failure;
+            return format!("{}: {}", failure.status, failure.message);
         }
-        let exited = exit_of(&mut self.process).await;
-        Failure::exited(exited)
+        format!("the process ended with {}", exit_of(&mut self.process).await)
+    }
+
+    /// Does away with an instance that broke between two events.
+    async fn retire(&mut self, cause: &str) {
+        self.end_instance().await;
+        self.log.say(format!("{cause}; the next event starts a new instance"));
     }
 
     async fn invoke(&mut self, event: Bytes) -> Invocation {
@@ -166,45 +170,35 @@ impl Platform {
             return Err(Failure::event_too_large());
         }
         from_slice::<IgnoredAny>(&event).map_err(|error| Failure::event_not_json(&error))?;
+        let limit = self.limits.time;
+        let head = event_head(request_id, self.limits.memory_mb, limit.as_millis());
         let mut warm = self.process.is_some() && self.api.is_ready();
         loop {
             self.start_instance()?;
             self.ready().await?;
-            match self.deliver(request_id, event.clone()).await {
-                // A warm instance that left without a look at the event: that is between two events, and the
-                // next instance gets this one.
-                Err((failure, false)) if warm && failure.status == 439 => {
-                    self.end_instance().await;
-                    self.log.say(format!("between events: {}: {}", failure.status, failure.message));
+            if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
+                process.thaw();
+            }
+            self.api.deliver(event.clone(), head.clone());
+            select! {
+                biased;
+                outcome = self.api.outcome() => return match outcome {
+                    Outcome::Response(reply) => Ok(reply.into()),
+                    Outcome::ResponseTooLarge => Err(Failure::reply_too_large()),
+                    Outcome::Error(report) => Err(Failure::function_error(report.into())),
+                },
+                status = exit_of(&mut self.process) => {
+                    let fetched = self.api.abandon();
+                    if fetched || !warm {
+                        return Err(Failure::exited(status));
+                    }
+                    // A warm instance that left without a look at the event: it did so between two events, and the
+                    // next instance gets this one.
+                    self.retire(&format!("the process ended with {status}")).await;
                     warm = false;
                 }
-                Err((failure, _)) => return Err(failure),
-                Ok(reply) => return Ok(reply),
+                () = sleep(limit) => return Err(Failure::timed_out(limit, self.api.abandon())),
             }
-        }
-    }
-
-    /// Hands the event to a ready instance and waits for the reply. A failure comes with whether the function had
-    /// fetched the event.
-    async fn deliver(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, (Failure, bool)> {
-        if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
-            process.thaw();
-        }
-        let limit = self.limits.time;
-        self.api.deliver(event, event_head(request_id, self.limits.memory_mb, limit.as_millis()));
-        let outcome = select! {
-            biased;
-            outcome = self.api.outcome() => outcome,
-            status = exit_of(&mut self.process) => return Err((Failure::exited(status), self.api.abandon())),
-            () = sleep(limit) => {
-                let fetched = self.api.abandon();
-                return Err((Failure::timed_out(limit, fetched), fetched));
-            }
-        };
-        match outcome {
-            Outcome::Response(reply) => Ok(reply.into()),
-            Outcome::ResponseTooLarge => Err((Failure::reply_too_large(), true)),
-            Outcome::Error(report) => Err((Failure::function_error(report.into()), true)),
         }
     }
 
@@ -245,7 +239,7 @@ impl Platform {
 }
 
 /// Waits for the end of the process; for ever where the function runs in the caller's own.
-async fn exit_of(process: &mut Option<Process>) -> std::process::ExitStatus {
+async fn exit_of(process: &mut Option<Process>) -> ExitStatus {
     match process {
         Some(process) => process.exited().await,
         None => pending().await,

@@ -1,6 +1,6 @@
 //! The runtime API: the four calls with which a function takes events and hands replies back (583/47274).
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch};
 
 use crate::{
     guard::Guard,
-    http_body::{self, Unread},
+    http::{self, Unread},
     output::Log,
 };
 
@@ -124,8 +124,8 @@ impl RuntimeApi {
     }
 
     /// Serves the function's side for ever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> std::io::Result<()> {
-        axum::serve(listener, Router::new().fallback(answer).with_state(self)).await
+    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
+        http::serve(listener, Router::new().fallback(answer).with_state(self)).await
     }
 
     /// One call of the function's.
@@ -190,7 +190,7 @@ impl RuntimeApi {
     }
 
     async fn take_response(&self, body: Body) -> Result<Response, Refusal> {
-        match http_body::read(body).await {
+        match http::read(body).await {
             Ok(reply) => self.finish(RESPONSE, Outcome::Response(reply)),
             Err(Unread::Broken) => Err(broken(RESPONSE)),
             Err(Unread::TooLarge) => {
@@ -247,7 +247,7 @@ async fn answer(extract::State(api): extract::State<RuntimeApi>, request: Reques
 }
 
 async fn read(body: Body, path: &str) -> Result<Bytes, Refusal> {
-    http_body::read(body).await.map_err(|unread| match unread {
+    http::read(body).await.map_err(|unread| match unread {
         Unread::TooLarge => too_large(path),
         Unread::Broken => broken(path),
     })
@@ -275,7 +275,3 @@ pub(crate) fn event_head(request_id: &str, memory_mb: u32, time_limit_ms: u128) 
         (header::HeaderName::from_static("time_limit_in_ms"), text(&time_limit_ms.to_string())),
     ])
 }
-
-/// The address for `SCF_RUNTIME_API` and `SCF_RUNTIME_API_PORT`: loopback, any free port.
-pub(crate) const ADDRESS: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);

@@ -1,4 +1,7 @@
-//! The emulator with real functions (small scripts) and real sockets.
+//! The emulator with real functions (small scripts), real processes and real sockets.
 
+mod command;
+mod instance;
+mod runtime_api;
 mod support;
 mod trigger;

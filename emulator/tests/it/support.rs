@@ -71,12 +71,16 @@ impl Drop for Package {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
-    /// With names in lower case, as the emulator writes them.
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
 impl Response {
+    /// Whether there is this header line, its name in lower case.
+    pub(crate) fn has(&self, line: &str) -> bool {
+        self.head.lines().any(|found| found == line)
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }

@@ -1,0 +1,170 @@
+//! The command.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read},
+    process::{Child, Command, Stdio},
+};
+
+use crate::support::{Package, raw, request};
+
+/// The command with an environment of its own.
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_scf-emulator"));
+    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    command
+}
+
+/// A running command, and the address that it names.
+struct Running {
+    child: Child,
+    address: String,
+    stderr: BufReader<std::process::ChildStderr>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut seen = String::new();
+        let address = loop {
+            let mut line = String::new();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended: {seen}");
+            if let Some(rest) = line.trim().strip_prefix("curl 'http://") {
+                break rest.split_once('/').unwrap().0.to_owned();
+            }
+            seen += &line;
+        };
+        Self { child, address, stderr }
+    }
+
+    fn get(&self, path: &str) -> crate::support::Response {
+        raw(&self.address, &request(&self.address, &format!("GET {path}"), &[], b""))
+    }
+
+    fn signal(&self, signal: &str) {
+        Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What the command prints and returns where it ends by itself.
+fn output(args: &[&str]) -> (bool, String) {
+    let output = command().args(args).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn the_printed_address_answers_and_sigterm_ends_the_function_too() {
+    for signal in ["-TERM", "-INT"] {
+        let package = Package::bash("echo $$ > pid; ready; while next; do reply '\"hello\"'; done");
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());
+        let mut running = Running::start(command);
+        assert_eq!(running.get("/?question=hello").text(), "\"hello\"");
+        let pid = fs::read_to_string(package.dir.join("pid")).unwrap();
+        running.signal(signal);
+        assert!(running.child.wait().unwrap().success());
+        assert!(!fs::exists(format!("/proc/{}", pid.trim())).unwrap());
+    }
+}
+
+#[test]
+fn the_functions_lines_come_through() {
+    let package = Package::bash("ready; while next; do echo out; echo err >&2; reply 1; done");
+    let mut command = command();
+    command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());
+    let mut running = Running::start(command);
+    running.get("/path?token=secret");
+    running.signal("-TERM");
+    let stdout = BufReader::new(running.child.stdout.take().unwrap());
+    assert_eq!(stdout.lines().map(Result::unwrap).collect::<Vec<_>>(), ["out"]);
+    let lines: Vec<_> = running.stderr.by_ref().lines().map(Result::unwrap).collect();
+    assert!(lines.contains(&"err".to_owned()), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("[scf] GET /path 200 ")), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("secret")), "{lines:?}");
+}
+
+#[test]
+fn variables_are_passed_on_by_name_only() {
+    let package =
+        Package::bash(r#"ready; while next; do reply "\"$MINE,$COPIED,$OTHER,$SCF_FUNCTIONNAME\""; done"#);
+    let check = |args: &[&str], expected: &str| {
+        let mut command = command();
+        command.envs([("COPIED", "b"), ("OTHER", "c"), ("SCF_FUNCTIONNAME", "d")]);
+        command.args(["--listen", "127.0.0.1:0"]).args(args).arg(package.bootstrap());
+        let running = Running::start(command);
+        assert_eq!(running.get("/").text(), format!("\"{expected}\""));
+    };
+    check(&[], ",,,local");
+    check(&["--env", "MINE=a=1", "--env", "COPIED"], "a=1,b,,local");
+    check(&["--env-all", "--env", "MINE=a"], "a,b,c,local");
+}
+
+#[test]
+fn options_reach_the_platform() {
+    let package = Package::bash(
+        r#"ready; while curl -s -D head "$api/invocation/next" -o event; do reply "\"$(grep -c -e '_in_ms: 2500' -e '_in_mb: 256' head) $1\""; done"#,
+    );
+    let mut command = command();
+    command.envs([("HOST", "127.0.0.1"), ("PORT", "0")]);
+    command.args([
+        "--time-limit",
+        "2.5",
+        "--memory=256",
+        "--init-timeout",
+        "30",
+        "--freeze",
+        "--passthrough",
+    ]);
+    command.arg(package.bootstrap()).arg("--listen");
+    let running = Running::start(command);
+    assert_eq!(running.get("/").text(), "\"2 --listen\"");
+}
+
+#[test]
+fn mistakes_on_the_command_line_get_a_sentence() {
+    let check = |args: &[&str], sentence: &str| {
+        let (success, text) = output(args);
+        assert!(!success && text.contains(sentence), "{args:?}: {text}");
+        assert!(!text.contains("panicked") && text.lines().count() == 1, "{args:?}: {text}");
+    };
+    check(&[], "which function?");
+    check(&["--no-such"], "--no-such");
+    check(&["./no/such/bootstrap"], "there is no ./no/such/bootstrap");
+    check(&["--time-limit", "0", "/bin/true"], "more than 0");
+    check(&["--memory", "much", "/bin/true"], "much");
+    check(&["--env", "NOT_SET_HERE", "/bin/true"], "NOT_SET_HERE");
+    check(&["--env", "SCF_X=1", "/bin/true"], "reserved");
+    check(&["--listen", "nowhere", "/bin/true"], "nowhere");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    check(&["--listen", &address, "/bin/true"], &format!("another program listens on {address}"));
+}
+
+#[test]
+fn help_and_readme_name_every_option() {
+    let (success, help) = output(&["--help"]);
+    assert!(success);
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let source = include_str!("../../src/main.rs");
+    let options: Vec<_> =
+        source.split("Arg::Long(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
+    assert!(options.len() > 10);
+    for option in options {
+        assert!(help.contains(&format!("--{option}")), "--{option} in --help");
+        assert!(readme.contains(&format!("--{option}")), "--{option} in README.md");
+    }
+    assert_eq!(
+        output(&["--version"]),
+        (true, concat!("scf-emulator ", env!("CARGO_PKG_VERSION"), "\n").to_owned())
+    );
+}

@@ -1,0 +1,201 @@
+//! The four calls, as a function sees them: raw HTTP against the address that a loop of the caller's own uses.
+
+use std::thread;
+
+use scf_emulator::{Emulator, Invocation, Settings};
+
+use crate::support::{Response, raw, request};
+
+fn call(emulator: &Emulator, line: &str, body: &str) -> Response {
+    let address = emulator.runtime_api().to_string();
+    raw(&address, &request(&address, line, &[], body.as_bytes()))
+}
+
+fn ready(emulator: &Emulator) {
+    assert_eq!(call(emulator, "POST /runtime/init/ready", " ").status, 200);
+}
+
+fn next(emulator: &Emulator) -> Response {
+    call(emulator, "GET /runtime/invocation/next", "")
+}
+
+fn reply(emulator: &Emulator, body: &str) -> u16 {
+    call(emulator, "POST /runtime/invocation/response", body).status
+}
+
+/// What becomes of `event` where `function` is the function.
+fn invoke(emulator: &Emulator, event: &str, function: impl FnOnce() + Send) -> Invocation {
+    thread::scope(|scope| {
+        scope.spawn(function);
+        emulator.invoke(event)
+    })
+}
+
+fn start() -> Emulator {
+    Settings::in_process().start("127.0.0.1:0").unwrap()
+}
+
+#[test]
+fn an_event_comes_with_its_headers_and_the_reply_goes_back_unchanged() {
+    let emulator = start();
+    ready(&emulator);
+    let invocation = invoke(&emulator, r#"{"a":  1}"#, || {
+        let event = next(&emulator);
+        assert_eq!((event.status, event.text()), (200, r#"{"a":  1}"#));
+        assert!(event.has("time_limit_in_ms: 60000"), "{}", event.head);
+        assert!(event.has("memory_limit_in_mb: 128"), "{}", event.head);
+        let id = event.head.lines().find_map(|line| line.strip_prefix("request_id: ")).unwrap();
+        assert_eq!(reply(&emulator, &format!("  {id} ä")), 200);
+    });
+    let expected = format!("  {} ä", invocation.request_id);
+    assert_eq!(invocation.reply.unwrap(), expected.as_bytes());
+    assert!(emulator.pid().is_none());
+}
+
+#[test]
+fn request_ids_are_uuids_and_new_each_time() {
+    let emulator = start();
+    let ids = [(); 2].map(|()| emulator.invoke("no JSON").request_id);
+    assert_ne!(ids[0], ids[1]);
+    for id in ids {
+        let parts: Vec<_> = id.split('-').collect();
+        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+        assert!(parts.concat().chars().all(|c| c.is_ascii_hexdigit()), "{id}");
+        assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
+    }
+}
+
+#[test]
+fn asking_twice_before_answering_gives_the_same_event() {
+    let emulator = start();
+    ready(&emulator);
+    let invocation = invoke(&emulator, "[1]", || {
+        let (first, second) = (next(&emulator), next(&emulator));
+        assert_eq!(first.text(), second.text());
+        let id = |event: &Response| {
+            event.head.lines().find(|line| line.starts_with("request_id")).map(str::to_owned)
+        };
+        assert_eq!(id(&first), id(&second));
+        reply(&emulator, "done");
+    });
+    assert_eq!(invocation.reply.unwrap(), b"done");
+}
+
+#[test]
+fn the_first_reply_counts_and_a_second_has_no_effect() {
+    let emulator = start();
+    ready(&emulator);
+    let invocation = invoke(&emulator, "1", || {
+        next(&emulator);
+        reply(&emulator, "first");
+        assert_eq!(reply(&emulator, "second"), 200);
+        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "third").status, 200);
+    });
+    assert_eq!(invocation.reply.unwrap(), b"first");
+    let late = emulator.logs().iter().filter(|line| line.text.contains("has no effect")).count();
+    assert_eq!(late, 2);
+    // Not of the next one either, which nobody has fetched.
+    let invocation = invoke(&emulator, "2", || {
+        reply(&emulator, "late");
+        next(&emulator);
+        reply(&emulator, "in time");
+    });
+    assert_eq!(invocation.reply.unwrap(), b"in time");
+}
+
+#[test]
+fn a_reported_error_is_a_430_and_the_report_is_for_the_log() {
+    let emulator = start();
+    ready(&emulator);
+    let invocation = invoke(&emulator, "1", || {
+        next(&emulator);
+        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "the cause").status, 200);
+    });
+    let failure = invocation.reply.unwrap_err();
+    assert_eq!((failure.status, failure.report.as_deref()), (430, Some(&b"the cause"[..])));
+    assert!(!failure.message.contains("the cause"));
+    assert!(emulator.logs().iter().any(|line| line.text.contains("the cause")));
+}
+
+#[test]
+fn what_the_documents_forbid_is_refused_with_a_sentence() {
+    let emulator = start();
+    let check = |line: &str, body: &str, status: u16, sentence: &str| {
+        let response = call(&emulator, line, body);
+        assert_eq!(response.status, status, "{line}");
+        assert!(response.text().contains(sentence), "{line}: {}", response.text());
+        let logs = emulator.logs();
+        assert!(logs.last().unwrap().text.contains(sentence), "{line}: {logs:?}");
+    };
+    check("POST /runtime/init/ready", "", 400, "empty body");
+    check("POST /runtime/invocation/response", "x", 400, "without an event");
+    check("POST /runtime/invocation/error", "x", 400, "without an event");
+    check("GET /runtime/init/ready", "", 405, "POST /runtime/init/ready");
+    check("POST /runtime/invocation/next", "", 405, "GET /runtime/invocation/next");
+    check("HEAD /runtime/invocation/next", "", 405, "");
+    check("PUT /runtime/invocation/response", "x", 405, "POST /runtime/invocation/response");
+    check("GET /2018-06-01/runtime/invocation/next", "", 404, "nothing else");
+    check("POST /runtime/init/ready/", " ", 404, "nothing else");
+}
+
+#[test]
+fn a_page_in_the_browser_cannot_play_the_function() {
+    let emulator = start();
+    let address = emulator.runtime_api().to_string();
+    let page = request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
+    assert_eq!(raw(&address, &page).status, 403);
+}
+
+#[test]
+fn no_event_comes_before_the_function_is_ready() {
+    let emulator = start();
+    let invocation = invoke(&emulator, "1", || {
+        thread::scope(|scope| {
+            let event = scope.spawn(|| next(&emulator));
+            while !emulator.logs().iter().any(|line| line.text.contains("before POST /runtime/init/ready")) {
+                thread::yield_now();
+            }
+            assert!(!event.is_finished());
+            ready(&emulator);
+            assert_eq!(event.join().unwrap().text(), "1");
+            reply(&emulator, "done");
+        });
+    });
+    assert_eq!(invocation.reply.unwrap(), b"done");
+}
+
+#[test]
+fn ready_may_be_said_again() {
+    let emulator = start();
+    ready(&emulator);
+    ready(&emulator);
+    assert!(emulator.logs().iter().any(|line| line.text.contains("only the first one counts")));
+}
+
+#[test]
+fn an_event_must_be_json() {
+    let emulator = start();
+    for event in ["", "no", "{", "\u{feff}{}"] {
+        assert_eq!(emulator.invoke(event).reply.unwrap_err().status, 400, "{event:?}");
+    }
+    assert_eq!(emulator.invoke(vec![b' '; scf_emulator::MAX_BYTES + 1]).reply.unwrap_err().status, 406);
+}
+
+#[test]
+fn a_late_reply_after_the_time_limit_has_no_effect() {
+    let mut settings = Settings::in_process();
+    settings.limits.time = std::time::Duration::from_millis(100);
+    let emulator = settings.start("127.0.0.1:0").unwrap();
+    ready(&emulator);
+    let failure = invoke(&emulator, "1", || drop(next(&emulator))).reply.unwrap_err();
+    assert_eq!(
+        (failure.status, failure.message.as_str()),
+        (433, "Invoking task timed out after 0.1 seconds")
+    );
+    assert_eq!(reply(&emulator, "late"), 200);
+    let invocation = invoke(&emulator, "2", || {
+        assert_eq!(next(&emulator).text(), "2");
+        reply(&emulator, "in time");
+    });
+    assert_eq!(invocation.reply.unwrap(), b"in time");
+}
