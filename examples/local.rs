@@ -1,0 +1,145 @@
+//! The event function on this machine, behind the local platform: `cargo run --example local`.
+//!
+//! Every request becomes a real event for the real loop in a process of its own. Without `OPENAI_API_KEY` a stand-in
+//! model answers, and says so; with it (and `OPENAI_BASE_URL`) it is the real provider. `HOST` and `PORT` move it, the
+//! other settings are passed on.
+
+use std::env;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use ask_core::settings::{Origins, VARIABLES};
+use scf_emulator::{Console, Function};
+use serde_json::{Value, json};
+
+fn main() -> ExitCode {
+    // The local platform starts this very program as the function.
+    if env::var_os("SCF_RUNTIME_API").is_some() {
+        return scf_ask::function();
+    }
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("local: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> anyhow::Result<()> {
+    let settings = ask_core::Settings::read(|name| env::var_os(name));
+    let listen = settings.listen.map_err(|fault| anyhow::anyhow!("{} {}", fault.variable, fault.what.en))?;
+    let mut function = Function::new(env::current_exe().context("find this program")?);
+    for name in VARIABLES.iter().filter(|name| !["HOST", "PORT"].contains(name)) {
+        for name in [name.to_string(), name.to_lowercase()] {
+            if let Ok(value) = env::var(&name) {
+                function.env.push((name, value));
+            }
+        }
+    }
+    let stand_in = settings.keys.is_empty() && settings.faults.is_empty();
+    if stand_in {
+        let model = start_model().context("start the stand-in model")?;
+        function.env.push(("OPENAI_BASE_URL".into(), format!("http://{model}/v1")));
+        function.env.push(("OPENAI_API_KEY".into(), "key".into()));
+        function.env.push(("NO_PROXY".into(), "*".into()));
+    }
+
+    let mut platform = scf_emulator::Settings::new(function);
+    platform.signals = true;
+    platform.console = Some(Console::new(|line| eprintln!("{line}")));
+    platform.hosts = settings.hosts;
+    platform.origins = match settings.origins {
+        Origins::Unset => Vec::new(),
+        Origins::Any => vec!["*".into()],
+        Origins::List(origins) => origins,
+    };
+    let host = listen.host.trim_start_matches('[').trim_end_matches(']');
+    let emulator = platform.start((host, listen.port))?;
+    let url = emulator.url();
+    println!("Ask in a browser:  {url}/");
+    println!("or on a terminal:  curl '{url}/?question=hello'");
+    match stand_in {
+        true => println!("A stand-in model answers; set OPENAI_API_KEY for a real one."),
+        false => println!("Answers come from {}.", settings.base_url.completions()),
+    }
+    emulator.wait();
+    Ok(())
+}
+
+/// Starts a model that knows nothing and says so, in the words of a real one's wire.
+fn start_model() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A caller that leaves early is nobody's trouble.
+            thread::spawn(move || answer(stream).ok());
+        }
+    });
+    Ok(address)
+}
+
+fn answer(mut stream: TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse().unwrap_or(0);
+            }
+            Some(_) => {}
+            // The empty line ends the head; the request line has no colon, and the stand-in no need of it.
+            None if line.trim_end().is_empty() => break,
+            None => {}
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+    let request: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let question = request["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
+    let text = format!(
+        "I am a stand-in model without any knowledge, here to try things out. You asked: {}",
+        question.unwrap_or_default()
+    );
+    match request["stream"].as_bool() {
+        Some(true) => stream_pieces(&mut stream, &text),
+        _ => {
+            let body = json!({
+                "object": "chat.completion",
+                "model": "stand-in",
+                "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+                "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+            });
+            let body = body.to_string();
+            let length = body.len();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+                connection: close\r\n\r\n{body}"
+            )
+        }
+    }
+}
+
+/// Sends the text word by word, at the pace of a quick model.
+fn stream_pieces(stream: &mut TcpStream, text: &str) -> io::Result<()> {
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
+    for word in text.split_inclusive(' ') {
+        let piece = json!({
+            "object": "chat.completion.chunk",
+            "model": "stand-in",
+            "choices": [{"index": 0, "delta": {"content": word}, "finish_reason": null}],
+        });
+        write!(stream, "data: {piece}\n\n")?;
+        thread::sleep(Duration::from_millis(40));
+    }
+    let last = json!({"model": "stand-in", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]});
+    write!(stream, "data: {last}\n\ndata: [DONE]\n\n")
+}

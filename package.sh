@@ -1,0 +1,52 @@
+#!/bin/sh
+# Builds the functions as static binaries and packs them: dist/ask.zip, the event function, and dist/ask-web.zip, the Web
+# function. Names one of them to build it alone: ./package.sh ask. The same commit gives the same bytes.
+set -eu
+cd "$(dirname "$0")"
+
+target=x86_64-unknown-linux-musl
+need() { command -v "$1" >/dev/null || { echo "package.sh: $1 is missing: $2" >&2; exit 1; }; }
+need cargo "install Rust from https://rustup.rs"
+need zip "install it with your system's packages (apt install zip, dnf install zip)"
+
+# rustup adds the target; a cargo that came without rustup must have it already.
+if command -v rustup >/dev/null; then
+    rustup target list --installed | grep -qx "$target" || rustup target add "$target"
+fi
+
+# ring has some C and assembly in it. Any gcc for x86-64 Linux will do, as it needs nothing of the C library; elsewhere
+# zig is the cross compiler.
+build="cargo build"
+if [ "$(uname -sm)" = "Linux x86_64" ]; then
+    need "${CC_x86_64_unknown_linux_musl:-gcc}" "install a C compiler (apt install gcc)"
+    export CC_x86_64_unknown_linux_musl="${CC_x86_64_unknown_linux_musl:-gcc}"
+else
+    need zig "brew install zig, or pip install ziglang"
+    need cargo-zigbuild "cargo install cargo-zigbuild"
+    build="cargo zigbuild"
+fi
+
+# The folders of this machine stay out of the binary: with them, its bytes would differ from machine to machine.
+RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
+CFLAGS="-ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=cargo"
+export RUSTFLAGS CFLAGS
+
+# pack PACKAGE BINARY START: the binary and its start file, at the top of dist/BINARY.zip.
+pack() {
+    $build --release --locked --target "$target" -p "$1" --bin "$2"
+    rm -rf "dist/$2" "dist/$2.zip"
+    mkdir -p "dist/$2"
+    cp "$3" "${CARGO_TARGET_DIR:-target}/$target/release/$2" "dist/$2/"
+    chmod 755 "dist/$2"/*
+    # Zip keeps times, in the local zone; all files get the same.
+    (cd "dist/$2" && TZ=UTC touch -t 202601010000 ./* && TZ=UTC zip -q -X -9 "../$2.zip" "$3" "$2")
+    unzip -Z "dist/$2.zip" 2>/dev/null || zip -sf "dist/$2.zip"
+    echo "dist/$2.zip: $(wc -c <"dist/$2.zip" | tr -d ' ') bytes"
+}
+
+case "${1:-all}" in
+ask) pack scf-ask ask bootstrap ;;
+ask-web) pack ask-web ask-web scf_bootstrap ;;
+all) pack scf-ask ask bootstrap && pack ask-web ask-web scf_bootstrap ;;
+*) echo "usage: ./package.sh [ask | ask-web]" >&2 && exit 1 ;;
+esac

@@ -1,0 +1,56 @@
+//! The event function `ask`: a question by URL, answered by a chat model.
+//!
+//! [`function`] is the whole of it behind SCF's runtime API, [`terminal`] the same for one question on a command line.
+//! The rooms: `ask` takes an event to its reply, `provider` asks the model, `connect` is how bytes travel there. What a
+//! request means and what a reply looks like is `ask-core`'s, the event loop `scf-runtime`'s.
+
+mod ask;
+mod connect;
+mod provider;
+
+use std::process::ExitCode;
+use std::{env, panic};
+
+use ask_core::Settings;
+use ask_core::lang::Lang;
+
+use crate::ask::Ask;
+
+/// Answers events, one after the other. Returns only where the runtime API is broken, with status 1 and a line on
+/// standard error that says why.
+pub fn function() -> ExitCode {
+    keep_panics_quiet();
+    let mut ask = Ask::new(Settings::read(|name| env::var_os(name)));
+    ask.announce();
+    if let Err(error) = scf_runtime::run_bytes(|event, context| ask.reply(event, context)) {
+        eprintln!("ask: {error:#}");
+    }
+    ExitCode::FAILURE
+}
+
+/// Answers one question: the answer on standard output and status 0, or the failure's sentence on standard error and
+/// status 1.
+pub fn terminal(question: &str) -> ExitCode {
+    keep_panics_quiet();
+    match Ask::new(Settings::read(|name| env::var_os(name))).once(question) {
+        Ok(answer) => {
+            println!("{answer}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            let locales = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| env::var(name).unwrap_or_default());
+            let locale = locales.into_iter().find(|locale| !locale.is_empty());
+            let lang = Lang::of_locale(&locale.unwrap_or_default());
+            eprintln!("ask: {}", failure.sentence(lang));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A panic's text may hold what was asked, or a key: where it was is all that anybody gets to see.
+fn keep_panics_quiet() {
+    panic::set_hook(Box::new(|info| match info.location() {
+        Some(location) => eprintln!("ask: panicked at {location}"),
+        None => eprintln!("ask: panicked"),
+    }));
+}
