@@ -17,9 +17,6 @@ pub(crate) const RESPONSE: &str = "/runtime/invocation/response";
 /// Where a failed invocation is reported.
 pub(crate) const ERROR: &str = "/runtime/invocation/error";
 
-/// The platform is on the same machine, or next to it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// More than the platform carries: events end at 6 MB (document 583/11637).
 const MAX_BODY: u64 = 32 * 1024 * 1024;
 
@@ -43,16 +40,10 @@ impl Api {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // There is no other time-out: the platform says that `next` must have none, and a
-            // reply that is posted again because the first answer came late could meet the
-            // next invocation.
-            .timeout_connect(Some(CONNECT_TIMEOUT))
             // One connection for all calls. It is checked before each use, so that its age
             // does not matter.
             .max_idle_connections(1)
             .max_idle_age(Duration::MAX)
-            .input_buffer_size(16 * 1024)
-            .output_buffer_size(16 * 1024)
             .user_agent(concat!("scf-runtime/", env!("CARGO_PKG_VERSION")))
             .accept("")
             .build();

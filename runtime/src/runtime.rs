@@ -1,8 +1,7 @@
-use std::io::Write;
 use std::net::Ipv6Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
-use std::{env, io, mem, thread};
+use std::{env, mem, thread};
 
 use anyhow::{Context as _, ensure};
 use http::uri::Authority;
@@ -40,13 +39,9 @@ impl Runtime {
     fn from_vars(var: impl Fn(&str) -> Option<String>) -> anyhow::Result<Runtime> {
         let var = |name| var(name).map(|v| v.trim().to_owned()).filter(|v| !v.is_empty());
         let api = var("SCF_RUNTIME_API").context("SCF_RUNTIME_API is not set")?;
-        let runtime = match (Runtime::new(&api), var("SCF_RUNTIME_API_PORT")) {
-            (Ok(runtime), Some(port)) if runtime.api.authority().port().is_none() => {
-                Runtime::new(&format!("{}:{port}", runtime.api.authority()))
-            }
-            (runtime, _) => runtime,
-        };
-        runtime.context("read SCF_RUNTIME_API and SCF_RUNTIME_API_PORT")
+        let authority = authority(&api, var("SCF_RUNTIME_API_PORT").as_deref())
+            .context("read SCF_RUNTIME_API and SCF_RUNTIME_API_PORT")?;
+        Ok(Runtime { api: Api::new(authority), patience: PATIENCE })
     }
 
     /// Takes an address such as `127.0.0.1:9001`. Nothing is sent yet.
@@ -54,8 +49,7 @@ impl Runtime {
     /// # Errors
     /// When it is no host with or without a port.
     pub fn new(address: &str) -> anyhow::Result<Runtime> {
-        let authority = authority(address).with_context(|| format!("{address:?} is no address"))?;
-        Ok(Runtime { api: Api::new(authority), patience: PATIENCE })
+        Ok(Runtime { api: Api::new(authority(address, None)?), patience: PATIENCE })
     }
 
     /// Sets how long nothing but failures of the runtime API is borne. The default is a minute.
@@ -101,7 +95,7 @@ impl Runtime {
         let report = json!({ "errorMessage": message }).to_string();
         match self.persist(|| self.api.post(ERROR, report.as_bytes()))? {
             Posted::Taken => {}
-            Posted::Refused(status) => complain(&format!("POST {ERROR}: status {status}")),
+            Posted::Refused(status) => eprintln!("scf-runtime: POST {ERROR}: status {status}"),
         }
         Ok(())
     }
@@ -125,7 +119,7 @@ impl Runtime {
                 return Err(error.context(format!("the runtime API at {address} keeps failing")));
             }
             if failing.is_zero() {
-                complain(&format!("{error:#}; trying again"));
+                eprintln!("scf-runtime: {error:#}; trying again");
             }
             failing += pause + started.elapsed().min(pause);
             thread::sleep(pause);
@@ -135,18 +129,61 @@ impl Runtime {
 }
 
 /// Reads `host`, `host:port`, or either after `http://`. An IPv6 address may lack its brackets.
-fn authority(address: &str) -> anyhow::Result<Authority> {
-    let address = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
-    let authority: Authority = match address.parse::<Ipv6Addr>() {
-        Ok(address) => format!("[{address}]").parse()?,
-        Err(_) => address.parse()?,
+/// The port that is given besides counts where the address has none.
+fn authority(address: &str, port: Option<&str>) -> anyhow::Result<Authority> {
+    let host = address.strip_prefix("http://").unwrap_or(address).trim_end_matches('/');
+    let host = match host.parse::<Ipv6Addr>() {
+        Ok(host) => format!("[{host}]"),
+        Err(_) => host.to_owned(),
     };
-    let bare = authority.as_str() == authority.host();
-    ensure!(bare || authority.port_u16().is_some(), "the port is no port");
-    Ok(authority)
+    let parse = |text: &str| {
+        let authority: Authority = text.parse().with_context(|| format!("{text:?} is no address"))?;
+        let has_port = authority.as_str() != authority.host();
+        ensure!(!has_port || authority.port_u16().is_some(), "{text:?} has a port that is none");
+        Ok((authority, has_port))
+    };
+    match (parse(&host)?, port) {
+        ((_, false), Some(port)) => Ok(parse(&format!("{host}:{port}"))?.0),
+        ((authority, _), _) => Ok(authority),
+    }
 }
 
-/// Writes a line into the function's log. That there may be no log any more is no reason to end.
-fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "scf-runtime: {line}");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(api: &str, port: &str, expected: Result<&str, &str>) {
+        let runtime = Runtime::from_vars(|name| match name {
+            "SCF_RUNTIME_API" => Some(api.to_owned()),
+            "SCF_RUNTIME_API_PORT" => Some(port.to_owned()),
+            _ => None,
+        });
+        match runtime {
+            Ok(runtime) => assert_eq!(Ok(runtime.api.authority().as_str()), expected),
+            Err(error) => assert_eq!(Err(format!("{error:#}").as_str()), expected),
+        }
+    }
+
+    #[test]
+    fn the_address_is_made_of_two_variables() {
+        check("127.0.0.1", "9001", Ok("127.0.0.1:9001"));
+        check("127.0.0.1", "", Ok("127.0.0.1"));
+        check("127.0.0.1:9001", "", Ok("127.0.0.1:9001"));
+        check("127.0.0.1:9001", "9002", Ok("127.0.0.1:9001"));
+        check("http://runtime/", " 9001\n", Ok("runtime:9001"));
+        check("::1", "9001", Ok("[::1]:9001"));
+        check("[::1]", "9001", Ok("[::1]:9001"));
+        check("[::1]:9001", "9002", Ok("[::1]:9001"));
+    }
+
+    #[test]
+    fn a_bad_address_names_the_variables() {
+        check("", "9001", Err("SCF_RUNTIME_API is not set"));
+        let names = "read SCF_RUNTIME_API and SCF_RUNTIME_API_PORT";
+        for (api, port, whole) in [("127.0.0.1", "many", "127.0.0.1:many"), ("a", "99999", "a:99999")] {
+            check(api, port, Err(&format!("{names}: {whole:?} has a port that is none")));
+        }
+        check("a b", "", Err(&format!("{names}: \"a b\" is no address: invalid uri character")));
+    }
 }

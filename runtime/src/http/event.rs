@@ -76,6 +76,9 @@ type Object<'a> = BTreeMap<String, &'a RawValue>;
 
 fn parse(bytes: &[u8]) -> Result<Option<Request<Vec<u8>>>, String> {
     let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
     // A list would pass for the members in their order.
     if !text.trim_start().starts_with('{') {
         let json: Result<&RawValue, _> = serde_json::from_str(text);
@@ -115,7 +118,8 @@ fn path_and_query(members: &Members<'_>) -> Result<PathAndQuery, String> {
 }
 
 /// What a path cannot hold. Whether it arrives decoded is not documented: `%` stays.
-const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY.add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+const NOT_IN_PATH: &AsciiSet =
+    &NOT_IN_QUERY.add(b'?').add(b'[').add(b'\\').add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
 
 fn path(member: Option<&RawValue>) -> serde_json::Result<String> {
     let path = text(member)?;

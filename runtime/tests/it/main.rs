@@ -1,1 +1,8 @@
-//! Promises of the runtime.
+//! What the runtime promises, against a canned runtime API on a real socket.
+
+mod envelopes;
+mod events;
+mod handlers;
+mod outages;
+mod process;
+mod support;
