@@ -167,28 +167,29 @@ async fn read_lines(
     log: Arc<Log>,
     read: watch::Sender<usize>,
 ) {
-    let mut pending = Vec::new();
+    let mut buffer = vec![0; MAX_LINE];
+    let mut filled = 0;
     // A broken pipe is the end of the output like any other.
-    while let Ok(bytes @ 1..) = pipe.read_buf(&mut pending).await {
-        while let Some(line) = take_line(&mut pending) {
-            log.push(source, line);
+    while let Ok(bytes @ 1..) = pipe.read(&mut buffer[filled..]).await {
+        filled += bytes;
+        let mut start = 0;
+        while let Some(length) = buffer[start..filled].iter().position(|byte| *byte == b'\n') {
+            log.push(source, text(&buffer[start..start + length]));
+            start += length + 1;
         }
+        if start == 0 && filled == MAX_LINE {
+            log.push(source, text(&buffer));
+            start = filled;
+        }
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
         read.send_modify(|read| *read += bytes);
     }
-    if !pending.is_empty() {
-        log.push(source, String::from_utf8_lossy(&pending).into_owned());
+    if filled > 0 {
+        log.push(source, text(&buffer[..filled]));
     }
 }
 
-fn take_line(pending: &mut Vec<u8>) -> Option<String> {
-    let end = pending.iter().take(MAX_LINE).position(|byte| *byte == b'\n');
-    let rest = match end {
-        Some(newline) => pending.split_off(newline + 1),
-        None if pending.len() >= MAX_LINE => pending.split_off(MAX_LINE),
-        None => return None,
-    };
-    let line = std::mem::replace(pending, rest);
-    let text = line.strip_suffix(b"\n").unwrap_or(&line);
-    let text = text.strip_suffix(b"\r").unwrap_or(text);
-    Some(String::from_utf8_lossy(text).into_owned())
+fn text(line: &[u8]) -> String {
+    String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()
 }

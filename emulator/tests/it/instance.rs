@@ -82,11 +82,11 @@ fn a_function_runs_in_the_folder_of_its_program() {
 #[test]
 fn a_function_that_never_gets_ready_is_a_450() {
     let package = Package::bash("echo loading; tail -f /dev/null");
-    let emulator = limited(&package, 60_000, 300);
+    let emulator = limited(&package, 60_000, 1000);
     let invocation = emulator.invoke("1");
     let failure = invocation.reply.unwrap_err();
     assert_eq!(failure.status, 450);
-    assert!(failure.message.contains("no POST /runtime/init/ready in 0.3 seconds"), "{}", failure.message);
+    assert!(failure.message.contains("no POST /runtime/init/ready in 1 seconds"), "{}", failure.message);
     assert_eq!(invocation.log, ["loading"]);
     assert!(emulator.pid().is_none());
 }
@@ -94,7 +94,7 @@ fn a_function_that_never_gets_ready_is_a_450() {
 #[test]
 fn a_function_that_asks_for_events_without_being_ready_is_told_so() {
     let package = Package::bash("next");
-    let failure = limited(&package, 60_000, 300).invoke("1").reply.unwrap_err();
+    let failure = limited(&package, 60_000, 1000).invoke("1").reply.unwrap_err();
     assert!(failure.status == 450 && failure.message.contains("asked for an event"), "{}", failure.message);
 }
 
@@ -135,11 +135,11 @@ fn an_event_that_takes_too_long_is_a_433_and_the_next_one_gets_a_new_instance() 
     let package = Package::bash(
         r#"ready; while next; do [ "$event" = '"slow"' ] && tail -f /dev/null; reply "\"quick\""; done"#,
     );
-    let emulator = limited(&package, 1000, 60_000);
+    let emulator = limited(&package, 2000, 60_000);
     assert_eq!(emulator.invoke("1").reply.unwrap(), b"\"quick\"");
     let first = emulator.pid().unwrap();
     let failure = emulator.invoke("\"slow\"").reply.unwrap_err();
-    assert_eq!((failure.status, failure.message.as_str()), (433, "Invoking task timed out after 1 seconds"));
+    assert_eq!((failure.status, failure.message.as_str()), (433, "Invoking task timed out after 2 seconds"));
     assert_eq!(state(first), None);
     assert_eq!(emulator.invoke("1").reply.unwrap(), b"\"quick\"");
     assert_ne!(emulator.pid(), Some(first));
@@ -211,6 +211,13 @@ done"#,
         );
         assert_eq!(log.iter().filter(|line| line.starts_with("unfinished")).count(), 1, "{log:?}");
     }
+}
+
+#[test]
+fn a_line_of_more_than_eight_kilobytes_is_broken_there() {
+    let package = Package::bash("ready; while next; do printf '%020000d\\nend\\n' 0; reply 1; done");
+    let log = package.start().invoke("1").log;
+    assert_eq!(log.iter().map(String::len).collect::<Vec<_>>(), [8192, 8192, 3616, 3]);
 }
 
 #[test]

@@ -84,7 +84,8 @@ fn a_reply_that_breaks_the_rules_is_a_403_and_the_console_says_why() {
     for trigger in [Trigger::FunctionUrl, Trigger::ApiGateway] {
         check(trigger, "plain text", "expected scf response valid JSON", "is not JSON");
         check(trigger, r#"{"statusCode": "200", "body": ""}"#, format, "`statusCode`");
-        check(trigger, r#"{"statusCode": 99, "body": ""}"#, format, "`statusCode`");
+        check(trigger, r#"{"statusCode": 101, "body": ""}"#, format, "`statusCode`");
+        check(trigger, r#"{"statusCode": 600, "body": ""}"#, format, "`statusCode`");
         check(trigger, r#"{"statusCode": 200, "body": {"a": 1}}"#, format, "`body` is not a string");
         check(trigger, r#"{"statusCode": 200, "isBase64Encoded": true, "body": "?"}"#, format, "base64");
         check(trigger, r#"{"statusCode": 200, "isBase64Encoded": "yes"}"#, format, "`isBase64Encoded`");
@@ -123,6 +124,7 @@ fn a_function_url_makes_the_documented_event() {
             "Cookie: a=1",
             "cookie: b=2",
             "X-Scf-Remote-Addr: 1.2.3.4",
+            "X-Scf-Secret-Id: x",
         ],
         "{\"a\": \"ä\"}".as_bytes(),
     );
@@ -269,10 +271,19 @@ fn a_failure_is_the_platforms_own_error() {
 }
 
 #[test]
+fn the_gateway_shows_a_time_out_as_a_success() {
+    let package = Package::bash("ready; tail -f /dev/null");
+    let mut settings = Settings { trigger: Trigger::ApiGateway, ..package.settings() };
+    settings.limits.time = std::time::Duration::from_millis(10);
+    let response = get(&settings.start("127.0.0.1:0").unwrap(), "/");
+    assert_eq!((response.status, &response.json()["statusCode"]), (200, &json!(433)));
+}
+
+#[test]
 fn an_event_of_more_than_six_megabytes_is_a_406() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "small"}"#);
     let emulator = package.start();
-    let response = send(&emulator, "POST /", &[], &vec![b'x'; 7 << 20]);
+    let response = send(&emulator, "POST /", &[], &vec![b'x'; 20 << 20]);
     assert_eq!((response.status, &response.json()["statusCode"]), (406, &json!(406)));
     // The body alone fits, the event does not.
     let response = send(&emulator, "POST /", &[], &vec![b'"'; 4 << 20]);
