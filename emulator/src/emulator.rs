@@ -1,4 +1,5 @@
 use std::{
+    future::pending,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
@@ -7,7 +8,6 @@ use std::{
         mpsc as blocking,
     },
     thread::{self, JoinHandle},
-    time::Duration,
 };
 
 use anyhow::{Context, anyhow};
@@ -20,16 +20,18 @@ use tokio::{
 
 use crate::{
     Failure, Invocation, Line, Settings,
+    exchange::Exchange,
     gateway::Gateway,
     guard::Guard,
     output::Log,
-    platform::{Job, Platform, new_request_id},
+    platform::{Job, Platform},
     runtime_api::RuntimeApi,
 };
 
 /// A running platform. It ends, and the function with it, when this value is dropped.
 ///
 /// The methods block and need no async runtime; they may be called from any thread.
+#[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
     api: SocketAddr,
@@ -42,33 +44,29 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// Returns once the first instance is started and both addresses are open.
     pub(crate) fn start(settings: Settings, addresses: Vec<SocketAddr>) -> anyhow::Result<Self> {
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-        let Setup { listener, api_listener, signals } =
-            runtime.block_on(Setup::new(&addresses, settings.signals))?;
-        let address = listener.local_addr()?;
-        let api = api_listener.local_addr()?;
-
         let log = Arc::new(Log::new(settings.console.clone()));
         let pid = Arc::new(AtomicU32::new(0));
-        let runtime_api = RuntimeApi::new(log.clone());
         let (jobs, waiting) = mpsc::unbounded_channel();
-        let mut platform = Platform::new(&settings, api, runtime_api.clone(), log.clone(), pid.clone());
-        let guard = Guard { hosts: settings.hosts, origins: settings.origins };
-        let gateway = Gateway {
-            trigger: settings.trigger,
-            guard: address.ip().to_canonical().is_loopback().then_some(guard),
-            jobs: jobs.clone(),
-            log: log.clone(),
-        };
-
-        let (stop, stopped) = oneshot::channel();
-        let (started, is_started) = blocking::channel();
-        let handle = runtime.handle().clone();
-        let all = async move {
+        let (stop, stopped) = oneshot::channel::<()>();
+        let (started, start) = blocking::channel();
+        let shared = (log.clone(), pid.clone(), jobs.clone());
+        let live = async move {
+            let (log, pid, jobs) = shared;
+            let Setup { listener, api_listener, signals, address, api } =
+                match Setup::new(&addresses, settings.signals).await {
+                    Ok(setup) => setup,
+                    Err(error) => return drop(started.send(Err(error))),
+                };
+            let exchange = Exchange::default();
+            let runtime_api = RuntimeApi { exchange: exchange.clone(), log: log.clone() };
+            let mut platform = Platform::new(&settings, api, exchange, log.clone(), pid);
+            let guard = Guard { hosts: settings.hosts, origins: settings.origins };
+            let guard = address.ip().to_canonical().is_loopback().then_some(guard);
+            let gateway = Gateway { trigger: settings.trigger, guard, jobs, log };
             platform.warm_up();
-            let _ = started.send(());
+            let _ = started.send(Ok((address, api)));
             select! {
                 _ = stopped => {}
                 () = interrupted(signals) => {}
@@ -78,11 +76,13 @@ impl Emulator {
             }
             platform.end_instance().await;
         };
-        let thread = thread::Builder::new()
-            .name("scf-emulator".to_owned())
-            .spawn(move || runtime.block_on(all))
-            .context("start a thread")?;
-        is_started.recv().context("start the platform")?;
+        // On a thread of its own, because a runtime may neither run nor be dropped inside of another one.
+        let runtime =
+            runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let handle = runtime.handle().clone();
+        let thread = thread::Builder::new().name("scf-emulator".to_owned());
+        let thread = thread.spawn(move || runtime.block_on(live)).context("start a thread")?;
+        let (address, api) = start.recv().context("start the platform")??;
         Ok(Self { address, api, jobs, log, pid, runtime: handle, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -107,22 +107,14 @@ impl Emulator {
     pub fn invoke(&self, event: impl Into<Vec<u8>>) -> Invocation {
         let (answer, answered) = blocking::channel();
         let (done, invocation) = oneshot::channel();
-        let event = event.into().into();
-        if self.jobs.send(Job { event, done }).is_ok() {
-            self.runtime.spawn(async move {
-                if let Ok(invocation) = invocation.await {
-                    let _ = answer.send(invocation);
-                }
-            });
-        } else {
-            drop(answer);
-        }
-        answered.recv().unwrap_or_else(|_| Invocation {
-            request_id: new_request_id(),
-            reply: Err(Failure::stopped()),
-            duration: Duration::ZERO,
-            log: Vec::new(),
-        })
+        // Where the platform has stopped, every sender is gone, and the last line says so.
+        let _ = self.jobs.send(Job { event: event.into().into(), done });
+        self.runtime.spawn(async move {
+            if let Ok(invocation) = invocation.await {
+                let _ = answer.send(invocation);
+            }
+        });
+        answered.recv().unwrap_or_else(|_| Invocation::failed(Failure::stopped()))
     }
 
     /// The last 10,000 lines: the function's output and the platform's own. What the function printed before it
@@ -136,7 +128,7 @@ impl Emulator {
         Some(self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
-    /// Waits for SIGINT or SIGTERM, where [`Settings::signals`] is set, and ends the function then; else for ever.
+    /// Waits for SIGINT, SIGTERM or SIGHUP, where [`Settings::signals`] is set, and ends the function then; else for ever.
     pub fn wait(mut self) {
         self.join();
     }
@@ -159,11 +151,13 @@ impl Drop for Emulator {
     }
 }
 
-/// What may fail, before there is a thread.
+/// What may fail at the start.
 struct Setup {
     listener: TcpListener,
     api_listener: TcpListener,
-    signals: Option<(Signal, Signal)>,
+    address: SocketAddr,
+    api: SocketAddr,
+    signals: Option<[Signal; 3]>,
 }
 
 impl Setup {
@@ -178,19 +172,28 @@ impl Setup {
         })?;
         let api_listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for the function")?;
-        let signals = match signals {
-            true => Some((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)),
-            false => None,
-        };
-        Ok(Self { listener, api_listener, signals })
+        Ok(Self {
+            address: listener.local_addr()?,
+            api: api_listener.local_addr()?,
+            listener,
+            api_listener,
+            signals: signals.then(ending_signals).transpose()?,
+        })
     }
 }
 
-async fn interrupted(signals: Option<(Signal, Signal)>) {
+/// What ends a program by the user's wish: Ctrl-C, `kill`, and a terminal that is closed.
+fn ending_signals() -> io::Result<[Signal; 3]> {
+    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?])
+}
+
+async fn interrupted(signals: Option<[Signal; 3]>) {
     match signals {
-        Some((mut interrupt, mut terminate)) => {
-            select! { _ = interrupt.recv() => {} _ = terminate.recv() => {} }
-        }
-        None => std::future::pending().await,
+        Some([mut interrupt, mut terminate, mut hangup]) => select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
+        None => pending().await,
     }
 }

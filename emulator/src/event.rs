@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::{Trigger, platform::new_request_id};
+use crate::{Trigger, invocation::new_request_id};
 
 /// The event for a request, without the trigger's own limits.
 pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAddr) -> Value {

@@ -1,11 +1,6 @@
 //! The callers' side: HTTP in, an invocation, HTTP out.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use axum::{
     Router,
@@ -24,7 +19,7 @@ use crate::{
     guard::Guard,
     http::{self, Unread},
     output::Log,
-    platform::{Job, new_request_id},
+    platform::Job,
     reply,
 };
 
@@ -48,7 +43,7 @@ impl Gateway {
         let body = match http::read(body).await {
             Ok(body) => body,
             Err(Unread::Broken) => return None,
-            Err(Unread::TooLarge) => return Some(refused(Failure::event_too_large())),
+            Err(Unread::TooLarge) => return Some(Invocation::failed(Failure::event_too_large())),
         };
         let event = event::from_http(self.trigger, head, &body, peer.ip().to_canonical());
         let (done, invocation) = oneshot::channel();
@@ -101,14 +96,4 @@ async fn answer(
     let (method, path, status) = (&head.method, head.uri.path(), response.status().as_u16());
     gateway.log.say(format!("{method} {path} {status} {} ms, {request_id}", began.elapsed().as_millis()));
     response
-}
-
-/// An invocation that ended before it reached the platform.
-fn refused(failure: Failure) -> Invocation {
-    Invocation {
-        request_id: new_request_id(),
-        reply: Err(failure),
-        duration: Duration::ZERO,
-        log: Vec::new(),
-    }
 }

@@ -36,10 +36,10 @@ impl Guard {
         }
         let cross_site = text(headers, HeaderName::from_static("sec-fetch-site")) == Some("cross-site");
         let navigates = text(headers, HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
-        match cross_site && !navigates {
-            true => Err("A page of another site may not call this local server.".to_owned()),
-            false => Ok(()),
+        if cross_site && !navigates {
+            return Err("A page of another site may not call this local server.".to_owned());
         }
+        Ok(())
     }
 
     fn is_allowed(&self, origin: &str, headers: &HeaderMap) -> bool {

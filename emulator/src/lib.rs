@@ -15,15 +15,16 @@
 //! ```
 //!
 //! One way through the rooms: `gateway` (HTTP in) → `event` → `platform` (one invocation at a time) →
-//! `runtime_api` ⇄ the function, which is a `process` → `reply` → HTTP out.
+//! `exchange` ⇄ `runtime_api` ⇄ the function, which is a `process` → `reply` → HTTP out.
 //! Everything runs on one thread of its own, so that callers need no async code.
 
 mod emulator;
 mod event;
-mod failure;
+mod exchange;
 mod gateway;
 mod guard;
 mod http;
+mod invocation;
 mod output;
 mod platform;
 mod process;
@@ -32,9 +33,8 @@ mod runtime_api;
 mod settings;
 
 pub use emulator::Emulator;
-pub use failure::Failure;
+pub use invocation::{Failure, Invocation};
 pub use output::{Line, Source};
-pub use platform::Invocation;
 pub use settings::{Console, Function, Limits, Settings, Trigger};
 
 /// The most that an event or a reply may hold, in bytes: 6 MB for synchronous invocations (583/11637).

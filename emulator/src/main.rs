@@ -106,10 +106,7 @@ fn default_address() -> String {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let host = set("HOST").unwrap_or_else(|| "127.0.0.1".to_owned());
     let port = set("PORT").unwrap_or_else(|| "9000".to_owned());
-    match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    }
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 fn seconds(parser: &mut Parser) -> anyhow::Result<Duration> {

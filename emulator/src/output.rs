@@ -53,12 +53,13 @@ const KEPT: usize = 10_000;
 const MAX_LINE: usize = 8 * 1024;
 
 /// The lines of one emulator, oldest first.
+#[derive(Debug)]
 pub(crate) struct Log {
     lines: Mutex<Lines>,
     console: Option<Console>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Lines {
     kept: VecDeque<Line>,
     /// How many came in all, so that a place in the log stays meaningful after older lines went.

@@ -8,7 +8,6 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::Duration,
 };
 
 use axum::body::Bytes;
@@ -21,24 +20,13 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Function, Limits, MAX_BYTES, Settings,
+    Failure, Function, Invocation, Limits, MAX_BYTES, Settings,
+    exchange::{Exchange, Outcome},
+    invocation::new_request_id,
     output::Log,
     process::Process,
-    runtime_api::{Outcome, RuntimeApi, event_head},
+    runtime_api::event_head,
 };
-
-/// What became of one event.
-#[derive(Clone, Debug)]
-pub struct Invocation {
-    /// One per invocation, in the form of a UUID.
-    pub request_id: String,
-    /// The bytes that the function posted, or the platform's word on why there are none.
-    pub reply: Result<Vec<u8>, Failure>,
-    /// From the event's turn to its reply, a cold start included.
-    pub duration: Duration,
-    /// What the function printed meanwhile; with the first event of an instance, what it printed at start, too.
-    pub log: Vec<String>,
-}
 
 /// An event that waits for its turn.
 pub(crate) struct Job {
@@ -52,7 +40,7 @@ pub(crate) struct Platform {
     limits: Limits,
     freeze: bool,
     address: SocketAddr,
-    api: RuntimeApi,
+    exchange: Exchange,
     log: Arc<Log>,
     /// The process's id for whoever asks; 0 for none.
     pid: Arc<AtomicU32>,
@@ -67,7 +55,7 @@ impl Platform {
     pub(crate) fn new(
         settings: &Settings,
         address: SocketAddr,
-        api: RuntimeApi,
+        exchange: Exchange,
         log: Arc<Log>,
         pid: Arc<AtomicU32>,
     ) -> Self {
@@ -76,7 +64,7 @@ impl Platform {
             limits: settings.limits,
             freeze: settings.freeze,
             address,
-            api,
+            exchange,
             log,
             pid,
             process: None,
@@ -95,7 +83,7 @@ impl Platform {
     /// Starts an instance where there is none, without waiting until it is ready.
     fn start_instance(&mut self) -> Result<(), Failure> {
         let Some(function) = &self.function else {
-            if !self.api.is_ready() {
+            if !self.exchange.is_ready() {
                 self.ready_by = Instant::now() + self.limits.init;
             }
             return Ok(());
@@ -103,7 +91,7 @@ impl Platform {
         if self.process.is_some() {
             return Ok(());
         }
-        self.api.reset();
+        self.exchange.reset();
         self.mark = self.log.end();
         let process = Process::start(function, self.address, &self.log)
             .map_err(|cause| Failure::not_started(&cause))?;
@@ -172,23 +160,23 @@ impl Platform {
         from_slice::<IgnoredAny>(&event).map_err(|error| Failure::event_not_json(&error))?;
         let limit = self.limits.time;
         let head = event_head(request_id, self.limits.memory_mb, limit.as_millis());
-        let mut warm = self.process.is_some() && self.api.is_ready();
+        let mut warm = self.process.is_some() && self.exchange.is_ready();
         loop {
             self.start_instance()?;
             self.ready().await?;
             if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
                 process.thaw();
             }
-            self.api.deliver(event.clone(), head.clone());
+            self.exchange.deliver(event.clone(), head.clone());
             select! {
                 biased;
-                outcome = self.api.outcome() => return match outcome {
+                outcome = self.exchange.outcome() => return match outcome {
                     Outcome::Response(reply) => Ok(reply.into()),
                     Outcome::ResponseTooLarge => Err(Failure::reply_too_large()),
                     Outcome::Error(report) => Err(Failure::function_error(report.into())),
                 },
                 status = exit_of(&mut self.process) => {
-                    let fetched = self.api.abandon();
+                    let fetched = self.exchange.abandon();
                     if fetched || !warm {
                         return Err(Failure::exited(status));
                     }
@@ -197,7 +185,7 @@ impl Platform {
                     self.retire(&format!("the process ended with {status}")).await;
                     warm = false;
                 }
-                () = sleep(limit) => return Err(Failure::timed_out(limit, self.api.abandon())),
+                () = sleep(limit) => return Err(Failure::timed_out(limit, self.exchange.abandon())),
             }
         }
     }
@@ -206,9 +194,9 @@ impl Platform {
     async fn ready(&mut self) -> Result<(), Failure> {
         select! {
             biased;
-            () = self.api.ready() => Ok(()),
+            () = self.exchange.ready() => Ok(()),
             status = exit_of(&mut self.process) => Err(Failure::exited_before_ready(status)),
-            () = sleep_until(self.ready_by) => Err(Failure::never_ready(self.limits.init, self.api.asked_early())),
+            () = sleep_until(self.ready_by) => Err(Failure::never_ready(self.limits.init, self.exchange.asked_early())),
         }
     }
 
@@ -216,7 +204,7 @@ impl Platform {
     async fn rest(&mut self) {
         if let Some(process) = &mut self.process {
             process.drained().await;
-            if self.freeze && self.api.is_ready() {
+            if self.freeze && self.exchange.is_ready() {
                 process.freeze();
             }
         }
@@ -244,12 +232,4 @@ async fn exit_of(process: &mut Option<Process>) -> ExitStatus {
         Some(process) => process.exited().await,
         None => pending().await,
     }
-}
-
-/// A UUID of version 4, as far as its form goes.
-pub(crate) fn new_request_id() -> String {
-    let bits = fastrand::u128(..) & !(0xf000c << 60) | 0x40008 << 60;
-    let hex = format!("{bits:032x}");
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    parts.join("-")
 }

@@ -82,9 +82,10 @@ fn integrated(reply: &mut Value) -> Result<Response, String> {
         Some(Value::String(body)) => body,
         Some(_) => return Err("`body` is not a string: serialize it".to_owned()),
     };
-    let body = match base64 {
-        true => BASE64_STANDARD.decode(body).map_err(|error| format!("`body` is not base64: {error}"))?,
-        false => body.into_bytes(),
+    let body = if base64 {
+        BASE64_STANDARD.decode(body).map_err(|error| format!("`body` is not base64: {error}"))?
+    } else {
+        body.into_bytes()
     };
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;

@@ -31,7 +31,7 @@ pub struct Settings {
     pub origins: Vec<String>,
     /// Sees each line as it comes; [`Emulator::logs`] keeps them besides.
     pub console: Option<Console>,
-    /// Takes SIGINT and SIGTERM over for the whole program: the function ends, and [`Emulator::wait`] returns.
+    /// Takes SIGINT, SIGTERM and SIGHUP over for the whole program: the function ends, and [`Emulator::wait`] returns.
     pub signals: bool,
 }
 

@@ -63,7 +63,7 @@ fn output(args: &[&str]) -> (bool, String) {
 
 #[test]
 fn the_printed_address_answers_and_sigterm_ends_the_function_too() {
-    for signal in ["-TERM", "-INT"] {
+    for signal in ["-TERM", "-INT", "-HUP"] {
         let package = Package::bash("echo $$ > pid; ready; while next; do reply '\"hello\"'; done");
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());

@@ -61,7 +61,7 @@ fn the_function_sees_the_platforms_environment_and_nothing_else() {
 fn variables_that_the_platform_would_not_take_are_refused() {
     let check = |name: &str, value: &str, sentence: &str| {
         let error =
-            Settings::new(Function::new("/bin/true").env(name, value)).start("127.0.0.1:0").err().unwrap();
+            Settings::new(Function::new("/bin/true").env(name, value)).start("127.0.0.1:0").unwrap_err();
         assert!(format!("{error:#}").contains(sentence), "{error:#}");
     };
     check("SCF_MINE", "x", "reserved");
@@ -268,4 +268,17 @@ fn an_emulator_that_is_dropped_in_the_middle_of_an_event_ends_the_function() {
         waiting.join().unwrap().unwrap();
     });
     assert_eq!(state(pid), None);
+}
+
+#[test]
+fn async_code_may_use_it_too() {
+    let package = Package::replying("1");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let emulator = package.start();
+        assert_eq!(emulator.invoke("1").reply.unwrap(), b"1");
+        emulator.stop();
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        package.settings().start(taken.local_addr().unwrap()).unwrap_err();
+    });
 }

@@ -4,6 +4,26 @@ use serde_json::{Value, json};
 
 use crate::MAX_BYTES;
 
+/// What became of one event.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// One per invocation, in the form of a UUID.
+    pub request_id: String,
+    /// The bytes that the function posted, or the platform's word on why there are none.
+    pub reply: Result<Vec<u8>, Failure>,
+    /// From the event's turn to its reply, a cold start included.
+    pub duration: Duration,
+    /// What the function printed meanwhile; with the first event of an instance, what it printed at start, too.
+    pub log: Vec<String>,
+}
+
+impl Invocation {
+    /// One that never got as far as an instance.
+    pub(crate) fn failed(failure: Failure) -> Self {
+        Self { request_id: new_request_id(), reply: Err(failure), duration: Duration::ZERO, log: Vec::new() }
+    }
+}
+
 /// How the platform reports an invocation that brought no reply: its own status codes (583/42611) and words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
@@ -48,11 +68,10 @@ impl Failure {
         let seconds = limit.as_secs_f64();
         Self::new(
             433,
-            match fetched {
-                true => format!("Invoking task timed out after {seconds} seconds"),
-                false => {
-                    format!("Event acquisition wait timeout: nobody asked for the event in {seconds} seconds")
-                }
+            if fetched {
+                format!("Invoking task timed out after {seconds} seconds")
+            } else {
+                format!("Event acquisition wait timeout: nobody asked for the event in {seconds} seconds")
             },
         )
     }
@@ -63,10 +82,7 @@ impl Failure {
 
     pub(crate) fn never_ready(limit: Duration, asked: bool) -> Self {
         let seconds = limit.as_secs_f64();
-        let hint = match asked {
-            true => ", but it asked for an event: the platform gives none before",
-            false => "",
-        };
+        let hint = if asked { ", but it asked for an event: the platform gives none before" } else { "" };
         Self::new(
             450,
             format!("InitContainerTimeout: no POST /runtime/init/ready in {seconds} seconds{hint}"),
@@ -93,4 +109,12 @@ impl Failure {
             "statusCode": self.status,
         })
     }
+}
+
+/// A UUID of version 4, as far as its form goes.
+pub(crate) fn new_request_id() -> String {
+    let bits = fastrand::u128(..) & !(0xf000c << 60) | 0x40008 << 60;
+    let hex = format!("{bits:032x}");
+    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
+    parts.join("-")
 }
