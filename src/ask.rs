@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
+use std::net::IpAddr;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +11,8 @@ use ask_core::attempts::{Attempts, Memory, Now, budget};
 use ask_core::completion::Answer;
 use ask_core::log::{self, Line};
 use ask_core::question::Message;
-use ask_core::route::{receive, receive_event};
+use ask_core::rate::{self, Rates};
+use ask_core::route::{Arrival, receive, receive_event};
 use ask_core::secret::Mask;
 use ask_core::settings::ReplyForm;
 use ask_core::{Asked, Failure, Received, Settings};
@@ -27,6 +29,7 @@ pub(crate) struct Ask {
     /// Nothing where the settings do not allow for one; then no question gets that far.
     provider: Option<Provider>,
     memory: Memory,
+    rates: Rates,
 }
 
 /// How an answer came about.
@@ -41,7 +44,7 @@ impl Ask {
     /// Takes the settings, sound or not: what is wrong with them becomes the answer to every question.
     pub(crate) fn new(mut settings: Settings) -> Self {
         let provider = Provider::new(&settings).map_err(|fault| settings.faults.push(fault)).ok();
-        Self { mask: settings.mask(), settings, provider, memory: Memory::default() }
+        Self { mask: settings.mask(), settings, provider, memory: Memory::default(), rates: Rates::default() }
     }
 
     /// Says on standard output what the owner should know from the start.
@@ -61,9 +64,12 @@ impl Ask {
             "" => format!("{:016x}", random()),
             named => named.to_owned(),
         };
+        let mut address = None;
         let (mut line, received) = match Event::read(event) {
             Event::Http(request) => {
-                let received = receive(&self.settings, &request, false, &request_id);
+                address = remote_address(&request);
+                let arrival = Arrival { request_id: &request_id, local: false, time: SystemTime::now() };
+                let received = receive(&self.settings, &request, arrival);
                 (Line::new(&request, &request_id), received)
             }
             Event::Other(event) => {
@@ -79,7 +85,10 @@ impl Ask {
             Received::Reply(reply) => (reply, None),
             Received::Question(asked) => {
                 let deadline = context.received + budget(&self.settings, context.time_limit);
-                let reply = self.reply_to(&asked, deadline, &mut line);
+                let reply = match self.too_often(address) {
+                    Some(failure) => asked.caller.failure(&failure),
+                    None => self.reply_to(&asked, deadline, &mut line),
+                };
                 (reply, Some(asked.caller.failure(&Failure::AnswerTooLarge)))
             }
         };
@@ -95,6 +104,11 @@ impl Ask {
         line.ms = millis(context.received.elapsed());
         print(&line.write(&self.mask));
         Ok(bytes)
+    }
+
+    /// Counts a question of this address, and says where there were too many.
+    fn too_often(&mut self, address: Option<IpAddr>) -> Option<Failure> {
+        self.rates.count(address?, self.settings.rate?, Instant::now()).err()
     }
 
     fn reply_to(&mut self, asked: &Asked, deadline: Instant, line: &mut Line) -> Response<Vec<u8>> {
@@ -166,6 +180,11 @@ impl Ask {
         let deadline = Instant::now() + budget(&self.settings, None);
         self.answer(&messages, deadline, &mut Effort::default()).map(|answer| answer.text)
     }
+}
+
+/// Who asks, as the platform says (document 583/96099); some captures have a port behind it.
+fn remote_address<B>(request: &Request<B>) -> Option<IpAddr> {
+    rate::address(request.headers().get("x-scf-remote-addr")?.to_str().ok()?)
 }
 
 /// The line of an event that is no request.

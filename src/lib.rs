@@ -1,12 +1,13 @@
 //! The event function `ask`: a question by URL, answered by a chat model.
 //!
 //! [`function`] is the whole of it behind SCF's runtime API, [`terminal`] the same for one question on a command line.
-//! The rooms: `ask` takes an event to its reply, `provider` asks the model, `connect` is how bytes travel there. What a
+//! The rooms: `ask` takes an event to its reply, `provider` asks the model, `connect` is how bytes travel there, `sign` makes links. What a
 //! request means and what a reply looks like is `ask-core`'s, the event loop `scf-runtime`'s.
 
 mod ask;
 mod connect;
 mod provider;
+mod sign;
 
 use std::process::ExitCode;
 use std::{env, panic};
@@ -42,6 +43,20 @@ pub fn terminal(question: &str) -> ExitCode {
             let locale = locales.into_iter().find(|locale| !locale.is_empty());
             let lang = Lang::of_locale(&locale.unwrap_or_default());
             eprintln!("ask: {}", failure.sentence(lang));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a link that may ask without a token, signed with `ASK_SIGNING_KEY`: `[--expires 7d] [--question …] URL`.
+pub fn sign(args: &[String]) -> ExitCode {
+    match sign::link(args) {
+        Ok(link) => {
+            println!("{link}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("ask: {error:#}");
             ExitCode::FAILURE
         }
     }

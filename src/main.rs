@@ -8,6 +8,8 @@ ask: ask a chat model by URL
 
 Usage: ask QUESTION…      answers on the terminal
        ask                answers events, where SCF_RUNTIME_API names a runtime API
+       ask sign [--expires 7d] [--question QUESTION] URL
+                          prints a link that may ask without a token, signed with ASK_SIGNING_KEY
        ask --help | --version
 
 Settings come from the environment; OPENAI_API_KEY is needed. OPENAI_BASE_URL and
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             ExitCode::SUCCESS
         }
+        Some("sign") if args.len() > 1 => scf_ask::sign(&args[1..]),
         Some(_) => scf_ask::terminal(&args.join(" ")),
         None => {
             eprintln!("{HELP}");

@@ -7,7 +7,10 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
+use std::time::SystemTime;
+
 use crate::failure::Failure;
+use crate::link;
 use crate::query::Query;
 use crate::secret::Secret;
 use crate::settings::{Origins, Settings};
@@ -25,18 +28,24 @@ const ALLOWED: &str = "Authorization, Content-Type, X-Ask-Token";
 const LONGEST_REQUESTED: usize = 1024;
 
 /// Refuses a question without one of the tokens, where any is set. Each place for one is looked at, and each token
-/// compared in constant time.
-pub fn token(settings: &Settings, headers: &HeaderMap, query: &Query) -> Result<(), Failure> {
-    if settings.is_open() {
-        return Ok(());
-    }
+/// compared in constant time. A signed link to `path` does instead of a token; a wrong one is refused even where
+/// everybody may ask.
+pub fn token(
+    settings: &Settings,
+    headers: &HeaderMap,
+    path: &str,
+    query: &Query,
+    now: SystemTime,
+) -> Result<(), Failure> {
     let in_header = headers.get(X_ASK_TOKEN).and_then(|value| value.to_str().ok());
     let shown = bearer(headers).into_iter().chain(in_header).chain(query.all("token"));
     let known = settings.tokens.iter().chain(&settings.public_tokens).collect::<Vec<_>>();
-    match shown.fold(false, |opened, shown| opened | any_matches(&known, shown)) {
-        true => Ok(()),
-        false => Err(Failure::Token),
+    if shown.fold(false, |opened, shown| opened | any_matches(&known, shown)) {
+        return Ok(());
     }
+    let linked = settings.signing_key.as_ref().and_then(|key| link::verify(key, path, query, now));
+    let unlinked = if settings.is_open() { Ok(()) } else { Err(Failure::Token) };
+    linked.unwrap_or(unlinked)
 }
 
 /// Whether one of the secrets is the one shown; all of them are compared.
@@ -145,7 +154,8 @@ mod tests {
     fn either_token_in_any_place_opens() {
         let settings = settings(&[("ASK_TOKEN", "owner,second"), ("ASK_PUBLIC_TOKEN", "public")]);
         let opens = |lines: &[(&'static str, &str)], query: &str| {
-            token(&settings, &headers(lines), &Query::parse(query.as_bytes()).unwrap()).is_ok()
+            let query = Query::parse(query.as_bytes()).unwrap();
+            token(&settings, &headers(lines), "/", &query, SystemTime::UNIX_EPOCH).is_ok()
         };
         assert!(opens(&[("authorization", "Bearer owner")], ""));
         assert!(opens(&[("authorization", "bearer  second")], ""));
@@ -158,8 +168,19 @@ mod tests {
     }
 
     #[test]
-    fn without_tokens_it_is_open() {
-        assert!(token(&settings(&[]), &HeaderMap::new(), &Query::default()).is_ok());
+    fn without_tokens_it_is_open_but_to_wrong_links() {
+        let check = |vars: &[(&str, &str)], query: &str| {
+            let query = Query::parse(query.as_bytes()).unwrap();
+            token(&settings(vars), &HeaderMap::new(), "/", &query, SystemTime::UNIX_EPOCH)
+        };
+        let key = ("ASK_SIGNING_KEY", "0123456789abcdef");
+        assert_eq!(check(&[], ""), Ok(()));
+        assert_eq!(check(&[], "sig=x&exp=1"), Ok(()));
+        assert_eq!(check(&[key], ""), Ok(()));
+        assert_eq!(check(&[key], "sig=x&exp=1"), Err(Failure::Link));
+        assert_eq!(check(&[key, ("ASK_TOKEN", "owner")], "sig=x&exp=1"), Err(Failure::Link));
+        assert_eq!(check(&[key, ("ASK_TOKEN", "owner")], "sig=x&exp=1&token=owner"), Ok(()));
+        assert_eq!(check(&[key, ("ASK_TOKEN", "owner")], ""), Err(Failure::Token));
     }
 
     #[track_caller]

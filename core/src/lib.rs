@@ -4,7 +4,7 @@
 //!
 //! - [`settings`]: the variables, read once. [`base_url`], [`egress`] and [`secret`] are what some of them hold.
 //! - [`route`]: from a request to the question in it, or to the reply that needs no model. It uses [`access`], [`query`],
-//!   [`question`], [`shape`] and [`page`].
+//!   [`question`], [`shape`], [`link`] and [`page`]. [`rate`] counts what each address asks.
 //! - [`attempts`]: which key and model a question is tried with, and when again.
 //! - [`completion`] and [`stream`]: what the provider is sent and what its answer means; [`refusal`] where it gives none.
 //! - [`reply`]: answers and failures as the caller gets them; [`failure`] has their sentences, in the languages of [`lang`].
@@ -21,11 +21,13 @@ pub mod completion;
 pub mod egress;
 pub mod failure;
 pub mod lang;
+pub mod link;
 pub mod log;
 pub mod page;
 pub mod proxy;
 pub mod query;
 pub mod question;
+pub mod rate;
 pub mod refusal;
 pub mod reply;
 pub mod route;

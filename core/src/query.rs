@@ -25,7 +25,7 @@ impl Query {
     }
 
     /// The values of one name, trimmed, without the empty ones.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
             .filter(move |(key, _)| key == name)
@@ -34,7 +34,7 @@ impl Query {
     }
 
     /// The first value of one name that is not empty, trimmed.
-    pub fn get<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
 }

@@ -123,8 +123,7 @@ pub fn find(
     body: Result<&Body, &Failure>,
     settings: &Settings,
 ) -> Result<Vec<Message>, Failure> {
-    let in_query = NAMES.iter().find_map(|name| query.get(name));
-    let messages = match (in_query, body.map_err(Clone::clone)) {
+    let messages = match (in_query(query), body.map_err(Clone::clone)) {
         (Some(question), _) => vec![Message::user(question)],
         (None, body) => match body? {
             Body::Empty => return Err(Failure::QuestionMissing),
@@ -140,9 +139,9 @@ pub fn find(
     checked(messages, settings)
 }
 
-/// Whether the query holds a question.
-pub(crate) fn is_in(query: &Query) -> bool {
-    NAMES.iter().any(|name| query.get(name).is_some())
+/// The question in the query, trimmed.
+pub(crate) fn in_query(query: &Query) -> Option<&str> {
+    NAMES.iter().find_map(|name| query.get(name))
 }
 
 /// A question on its own: from an event that is no request, or from a command line.

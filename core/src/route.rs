@@ -1,5 +1,7 @@
 //! From a request to the question in it, or to the reply that needs no model.
 
+use std::time::SystemTime;
+
 use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
@@ -34,14 +36,21 @@ pub enum Received {
 const PREVIEW_AGENTS: [&str; 7] =
     ["slackbot", "twitterbot", "facebookexternalhit", "telegrambot", "whatsapp", "discordbot", "linkedinbot"];
 
+/// Where and when a request came in.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// The id of the request.
+    pub request_id: &'a str,
+    /// By a server on the user's own machine, which other pages must not drive.
+    pub local: bool,
+    /// When.
+    pub time: SystemTime,
+}
+
 /// Takes a request to the question endpoint: the question, or the reply where it has none, may not ask it, or asks for
-/// something else. `local` is a server on the user's own machine, which other pages must not drive.
-pub fn receive<B: AsRef<[u8]>>(
-    settings: &Settings,
-    request: &Request<B>,
-    local: bool,
-    request_id: &str,
-) -> Received {
+/// something else.
+pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arrival: Arrival) -> Received {
+    let Arrival { request_id, local, time } = arrival;
     let headers = request.headers();
     let query = Query::parse(request.uri().query().unwrap_or_default().as_bytes());
     let body = Body::read(headers, request.body().as_ref());
@@ -65,7 +74,7 @@ pub fn receive<B: AsRef<[u8]>>(
         }
         access::origin(settings, headers, local)?;
         let query = query?;
-        access::token(settings, headers, &query)?;
+        access::token(settings, headers, request.uri().path(), &query, time)?;
         if asks.shape.is_none() && query.get("format").is_some() {
             return Err(Failure::Format);
         }
@@ -120,7 +129,7 @@ impl Asks {
         let action = in_query("action").or_else(|| body?.action());
         Self {
             shape: in_query("format").and_then(Shape::of_format),
-            question_in_query: query.is_some_and(question::is_in),
+            question_in_query: query.and_then(question::in_query).is_some(),
             n8n_message: action == Some("sendMessage"),
             n8n_history: action == Some("loadPreviousSession"),
         }
@@ -239,7 +248,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        receive(settings, &request.body(body.as_bytes().to_vec()).unwrap(), false, "id")
+        let arrival = Arrival { request_id: "id", local: false, time: SystemTime::UNIX_EPOCH };
+        receive(settings, &request.body(body.as_bytes().to_vec()).unwrap(), arrival)
     }
 
     #[track_caller]

@@ -1,0 +1,134 @@
+//! Signed links: addresses that may ask without a token until a moment, and perhaps one question only.
+
+use std::time::{Duration, SystemTime};
+
+use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine};
+use hmac::{Hmac, KeyInit, Mac};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::Sha256;
+
+use crate::failure::Failure;
+use crate::query::Query;
+use crate::question;
+use crate::secret::Secret;
+
+/// What a link carries in its query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// `exp`: until when, in Unix seconds.
+    pub expires: u64,
+    /// `sig`: base64url, without padding.
+    pub signature: String,
+}
+
+/// Signs a link to this path, where it is given for this question alone.
+pub fn sign(key: &Secret, path: &str, expires: u64, question: Option<&str>) -> Link {
+    let tag = mac(key, path, &expires.to_string(), question).finalize().into_bytes();
+    Link { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
+}
+
+/// A question as it stands in a link's query.
+pub fn encode(question: &str) -> String {
+    utf8_percent_encode(question, NON_ALPHANUMERIC).to_string()
+}
+
+/// Whether a request to this path came by a link that may ask: `None` where it carries no signature. Fails where the
+/// signature is wrong, for another question, or expired.
+pub(crate) fn verify(
+    key: &Secret,
+    path: &str,
+    query: &Query,
+    now: SystemTime,
+) -> Option<Result<(), Failure>> {
+    let signature = query.get("sig")?;
+    Some(match (query.get("exp"), BASE64_URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='))) {
+        (Some(expires), Ok(tag)) if is_signed(key, path, expires, query, &tag) && !is_over(expires, now) => {
+            Ok(())
+        }
+        _ => Err(Failure::Link),
+    })
+}
+
+/// The signature is for any question, or for the one in the query; one in a body does not count then, as the query wins
+/// over it.
+fn is_signed(key: &Secret, path: &str, expires: &str, query: &Query, tag: &[u8]) -> bool {
+    let matches = |question| mac(key, path, expires, question).verify_slice(tag).is_ok();
+    matches(None) || question::in_query(query).is_some_and(|question| matches(Some(question)))
+}
+
+fn is_over(expires: &str, now: SystemTime) -> bool {
+    let until = expires
+        .parse()
+        .ok()
+        .and_then(|seconds| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    until.is_none_or(|until| now >= until)
+}
+
+fn mac(key: &Secret, path: &str, expires: &str, question: Option<&str>) -> Hmac<Sha256> {
+    // A key of any length is taken.
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    for part in ["ask1\n", path, "\n", expires] {
+        mac.update(part.as_bytes());
+    }
+    for part in question.iter().flat_map(|question| ["\nq\n", question]) {
+        mac.update(part.as_bytes());
+    }
+    mac
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> Secret {
+        Secret::new("0123456789abcdef".into())
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    #[track_caller]
+    fn check(link: &Link, path: &str, question: &str, now: u64, allowed: bool) {
+        let query = format!("exp={}&sig={}&question={question}", link.expires, link.signature);
+        let verified = verify(&key(), path, &Query::parse(query.as_bytes()).unwrap(), at(now));
+        let expected = if allowed { Ok(()) } else { Err(Failure::Link) };
+        assert_eq!(verified, Some(expected), "{path} {question} {now}");
+    }
+
+    #[test]
+    fn the_signature_is_the_documented_one() {
+        // printf 'ask1\n/\n1800000000' | openssl dgst -sha256 -hmac 0123456789abcdef -binary | basenc --base64url
+        assert_eq!(sign(&key(), "/", 1_800_000_000, None).signature, SIGNED);
+    }
+
+    const SIGNED: &str = "-NbwPD3OIVizymfXg7rdGFCICIJqRxMaJKbOi6oadm8";
+
+    #[test]
+    fn a_link_is_good_for_its_path_until_it_expires() {
+        let link = sign(&key(), "/ask", 1000, None);
+        check(&link, "/ask", "hi", 999, true);
+        check(&link, "/ask", "anything", 0, true);
+        check(&link, "/ask", "hi", 1000, false);
+        check(&link, "/", "hi", 999, false);
+        check(&Link { expires: 2000, ..link.clone() }, "/ask", "hi", 999, false);
+        check(&Link { signature: format!("A{}", &link.signature[1..]), ..link }, "/ask", "hi", 999, false);
+        check(&Link { expires: 1000, signature: "!".into() }, "/ask", "hi", 999, false);
+    }
+
+    #[test]
+    fn a_link_for_a_question_is_good_for_that_one_alone() {
+        let link = sign(&key(), "/", 1000, Some("What is Rust?"));
+        check(&link, "/", "What+is+Rust%3F", 999, true);
+        check(&link, "/", "+What+is+Rust%3F+", 999, true);
+        check(&link, "/", "What+is+Go%3F", 999, false);
+        check(&link, "/", "", 999, false);
+    }
+
+    #[test]
+    fn without_a_signature_it_is_no_link() {
+        let query = Query::parse(b"exp=1000&question=hi").unwrap();
+        assert_eq!(verify(&key(), "/", &query, at(0)), None);
+    }
+}
