@@ -33,10 +33,9 @@ pub(crate) fn link(args: &[String]) -> anyhow::Result<String> {
     }
     let key = settings.signing_key.context("ASK_SIGNING_KEY is not set")?;
     let uri: Uri = url.parse().context("the URL cannot be read")?;
-    ensure!(
-        uri.scheme().is_some() && uri.query().is_none() && !url.contains('#'),
-        "the URL must be https://host/path"
-    );
+    let (Some(scheme), Some(authority), None) = (uri.scheme(), uri.authority(), uri.query()) else {
+        bail!("the URL must be https://host/path, without a query");
+    };
     ensure!(question != Some(""), "the question is empty");
 
     let until = SystemTime::now() + expires;
@@ -45,9 +44,8 @@ pub(crate) fn link(args: &[String]) -> anyhow::Result<String> {
     let link = link::sign(&key, uri.path(), until, question);
     let question =
         question.map(|question| format!("question={}&", link::encode(question))).unwrap_or_default();
-    let slash = if url.trim_end_matches('/').matches('/').count() == 2 { "/" } else { "" };
-    let url = if slash.is_empty() { url } else { url.trim_end_matches('/') };
-    Ok(format!("{url}{slash}?{question}exp={}&sig={}", link.expires, link.signature))
+    let (path, exp, sig) = (uri.path(), link.expires, link.signature);
+    Ok(format!("{scheme}://{authority}{path}?{question}exp={exp}&sig={sig}"))
 }
 
 /// A number and `s`, `m`, `h` or `d`.
