@@ -27,6 +27,9 @@ const ALLOWED: &str = "Authorization, Content-Type, X-Ask-Token";
 /// A preflight may name headers up to this length, in bytes.
 const LONGEST_REQUESTED: usize = 1024;
 
+/// An origin that is longer is not repeated in a reply, in bytes: the platform carries 4 KB of headers.
+const LONGEST_ORIGIN: usize = 512;
+
 /// Refuses a question without one of the tokens, where any is set. Each place for one is looked at, and each token
 /// compared in constant time. A signed link to `path` does instead of a token; a wrong one is refused even where
 /// everybody may ask.
@@ -106,7 +109,7 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 /// headers it may read.
 pub fn cors(settings: &Settings, headers: &HeaderMap, local: bool, exposed: &'static str) -> HeaderMap {
     let mut cors = HeaderMap::new();
-    let origin = headers.get(ORIGIN);
+    let origin = headers.get(ORIGIN).filter(|origin| origin.len() <= LONGEST_ORIGIN);
     let allowed = match origin {
         _ if admits_all(settings, local) => Some(HeaderValue::from_static("*")),
         Some(origin) if is_own(headers) || listed(settings, origin) => Some(origin.clone()),
