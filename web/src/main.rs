@@ -1,3 +1,104 @@
-//! The Web function.
+//! `ask-web`: the question endpoint with streamed answers, and a reverse proxy for OpenAI's API, as SCF's Web function or
+//! on any machine.
+//!
+//! [`server`] takes connections and [`app`] decides what a request is for: [`ask`] answers questions, [`proxy`] forwards.
+//! Both reach the provider through [`provider`], which keeps connections that [`connect`] opens, with [`tls`] where it
+//! is spoken. [`caller`] watches the other end of each connection, and [`exchange`] writes the line in the log. What is
+//! not about bytes on their way is in `ask-core`.
 
-fn main() {}
+mod app;
+mod ask;
+mod body;
+mod caller;
+mod connect;
+mod exchange;
+mod provider;
+mod proxy;
+mod server;
+mod tls;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::{env, panic};
+
+use anyhow::Context;
+use ask_core::settings::Listen;
+use ask_core::{Settings, log};
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::app::App;
+use crate::exchange::print;
+
+fn main() -> ExitCode {
+    // A panic's text may hold what was asked or a key: where it was is all that anybody gets to see.
+    panic::set_hook(Box::new(|info| match info.location() {
+        Some(location) => eprintln!("panicked at {location}"),
+        None => eprintln!("panicked"),
+    }));
+    match serve(Settings::read(|name| env::var_os(name))) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ask-web: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Listens, says what the owner should know from the start, and serves until it is told to stop.
+fn serve(mut settings: Settings) -> anyhow::Result<()> {
+    // The limit stays what it is where it cannot be raised.
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+    let listen = listen(&mut settings);
+    let app = Arc::new(App::new(settings, listen.is_loopback()));
+    // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let served = runtime.block_on(async {
+        let host = listen.host.trim_start_matches('[').trim_end_matches(']');
+        let listener = TcpListener::bind((host, listen.port))
+            .await
+            .with_context(|| format!("listen on {}:{}", listen.host, listen.port))?;
+        announce(&app, &listener)?;
+        let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
+        let stop = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        };
+        server::run(listener, app, stop).await;
+        Ok(())
+    });
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    served
+}
+
+/// Where to listen. Where that cannot be read, the server comes up at the usual place and says what is wrong.
+fn listen(settings: &mut Settings) -> Listen {
+    match settings.listen.clone() {
+        Ok(listen) => listen,
+        Err(fault) => {
+            settings.faults.push(fault);
+            let usual = Listen::default();
+            match env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF") {
+                true => Listen { host: "0.0.0.0".into(), ..usual },
+                false => usual,
+            }
+        }
+    }
+}
+
+fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("read the address")?;
+    eprintln!("ask-web {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    if let Some(fault) = app.settings.fault() {
+        print(&log::fault(&fault));
+    }
+    if app.settings.is_open() {
+        print(&log::open());
+    }
+    Ok(())
+}

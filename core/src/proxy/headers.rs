@@ -6,6 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::failure::Failure;
 use super::keys::{holds_token, is_credential, lend};
 use crate::access::X_ASK_TOKEN;
 use crate::reply::{X_ACCEL_BUFFERING, X_ERROR_CODE, X_REQUEST_ID};
@@ -85,6 +86,17 @@ pub fn fit(headers: &mut HeaderMap) {
         let Some((longest, name)) = droppable.max_by_key(|(length, _)| *length) else { return };
         headers.remove(name);
         total -= longest;
+    }
+}
+
+/// Refuses a body that is encoded for the way in a form that would be lost here: it has to come in chunks, and in nothing
+/// but chunks.
+pub fn transfer_coding(headers: &HeaderMap) -> Result<(), Failure> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        _ => Err(Failure::TransferCoding),
     }
 }
 
@@ -324,6 +336,14 @@ mod tests {
             &[],
         );
         outgoing(&[("upgrade", "websocket")], false, &[]);
+    }
+
+    #[test]
+    fn a_body_comes_in_chunks_or_with_a_length() {
+        let check = |lines: &[(&str, &str)]| transfer_coding(&headers(lines)).is_ok();
+        assert!(check(&[]) && check(&[("transfer-encoding", "Chunked")]));
+        assert!(!check(&[("transfer-encoding", "gzip, chunked")]));
+        assert!(!check(&[("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")]));
     }
 
     #[track_caller]

@@ -5,8 +5,10 @@ mod failure;
 mod headers;
 mod keys;
 mod path;
+mod refusal;
 
 pub use failure::Failure;
-pub use headers::{fit, is_websocket, towards_caller, towards_provider};
+pub use headers::{fit, is_websocket, towards_caller, towards_provider, transfer_coding};
 pub use keys::Grant;
 pub use path::{Astray, provider_path};
+pub use refusal::masked;

@@ -1,0 +1,164 @@
+//! What a request is for: the question endpoint, the state of this server, or the provider.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Instant, SystemTime};
+
+use ask_core::attempts::{Attempts, Memory, Now};
+use ask_core::lang::Lang;
+use ask_core::reply;
+use ask_core::secret::{Mask, Secret};
+use ask_core::settings::Fault;
+use ask_core::shape::Shape;
+use ask_core::{Failure, Settings, access};
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::json;
+
+use crate::body::ReplyBody;
+use crate::caller::Caller;
+use crate::exchange::Exchange;
+use crate::provider::Provider;
+use crate::{ask, proxy};
+
+/// What all requests share.
+pub(crate) struct App {
+    pub(crate) settings: Settings,
+    pub(crate) mask: Mask,
+    /// Only this machine reaches the server.
+    pub(crate) local: bool,
+    provider: Result<Arc<Provider>, Fault>,
+    pub(crate) memory: Mutex<Memory>,
+    /// No request has come yet.
+    pub(crate) cold: AtomicBool,
+}
+
+impl App {
+    /// Takes the settings, sound or not: what is wrong with them becomes the answer to every question.
+    pub(crate) fn new(mut settings: Settings, local: bool) -> Self {
+        let provider = Provider::new(&settings);
+        settings.faults.extend(provider.as_ref().err().cloned());
+        Self {
+            mask: settings.mask(),
+            settings,
+            local,
+            provider: provider.map(Arc::new),
+            memory: Mutex::default(),
+            cold: AtomicBool::new(true),
+        }
+    }
+
+    /// The way to the provider. Fails where the settings are not sound.
+    pub(crate) fn provider(&self) -> Result<&Arc<Provider>, Failure> {
+        match (self.settings.faults.first(), &self.provider) {
+            (None, Ok(provider)) => Ok(provider),
+            (Some(fault), _) | (None, Err(fault)) => Err(Failure::Config(fault.clone())),
+        }
+    }
+
+    /// The key to lend: the first that was not refused lately.
+    pub(crate) fn key(&self) -> Option<Secret> {
+        Attempts::new(&self.settings, &self.memory(), Instant::now()).key().cloned()
+    }
+
+    /// The provider refused this key: others are lent for a while, if there are any.
+    pub(crate) fn put_aside(&self, key: &Secret) {
+        let now = Now { instant: Instant::now(), time: SystemTime::now(), left: None };
+        let mut memory = self.memory();
+        let mut attempts = Attempts::new(&self.settings, &memory, now.instant);
+        // Another request may have been refused meanwhile, and put it aside.
+        if attempts.key().is_some_and(|next| next.matches(key.expose())) {
+            // Whether there is another key is of no matter here.
+            let _ = attempts.after(Failure::UpstreamKey.into(), &mut memory, now, 0.0);
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        // What is remembered is whole whenever the lock is free.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replies to one request.
+    pub(crate) async fn reply(
+        self: Arc<Self>,
+        caller: Arc<Caller>,
+        request: Request<Incoming>,
+    ) -> Response<ReplyBody> {
+        let exchange = Exchange::begin(self.clone(), caller, &request);
+        let is_ours = is_ours(request.uri().path());
+        if self.local && !self.is_called_by_its_name(&request) {
+            return match is_ours {
+                true => self.whole(exchange, |caller| caller.failure(&Failure::Host), request.headers()),
+                false => proxy::fail(exchange, request.headers(), Failure::Host.into()),
+            };
+        }
+        match request.uri().path() {
+            "/healthz" => {
+                self.whole(exchange, |caller| self.health(caller, request.method()), request.headers())
+            }
+            _ if is_ours => ask::reply(exchange, request).await,
+            _ => proxy::reply(exchange, request).await,
+        }
+    }
+
+    /// A reply of our own that is all there.
+    fn whole(
+        &self,
+        mut exchange: Exchange,
+        reply: impl FnOnce(&reply::Caller) -> Response<Vec<u8>>,
+        headers: &HeaderMap,
+    ) -> Response<ReplyBody> {
+        let caller = reply::Caller {
+            lang: Lang::of(headers),
+            shape: Shape::of_headers(headers, false),
+            cors: access::question_cors(&self.settings, headers, self.local),
+            request_id: exchange.request_id.clone(),
+        };
+        let reply = reply(&caller);
+        exchange.replied(&reply);
+        exchange.end();
+        reply.map(ReplyBody::from)
+    }
+
+    /// Whether the server is up, which it is, and whether its settings are sound.
+    fn health(&self, caller: &reply::Caller, method: &Method) -> Response<Vec<u8>> {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            return caller.failure(&Failure::Method);
+        }
+        let settings = match self.settings.fault() {
+            Some(fault) => format!("{} {}", fault.variable, fault.what.to(caller.lang)),
+            None => "ok".into(),
+        };
+        let health = json!({ "version": env!("CARGO_PKG_VERSION"), "settings": settings });
+        caller.reply(StatusCode::OK, HeaderValue::from_static("application/json"), health.to_string())
+    }
+
+    /// Whether a local server is called by a loopback name, or one that `ASK_HOSTS` lists: a page on another name that
+    /// points here must not drive it.
+    fn is_called_by_its_name<B>(&self, request: &Request<B>) -> bool {
+        let mut names = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
+        let target = request.uri().authority().map(|authority| Some(authority.as_str()));
+        let Some(first) = names.next() else { return false };
+        [Some(first), target].into_iter().flatten().chain(names).all(|name| {
+            let authority: Option<Authority> = name.and_then(|name| name.parse().ok());
+            authority.is_some_and(|authority| self.is_local_name(authority.host(), authority.as_str()))
+        })
+    }
+
+    fn is_local_name(&self, host: &str, authority: &str) -> bool {
+        let listed = |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(authority);
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        bare.eq_ignore_ascii_case("localhost")
+            || bare.to_ascii_lowercase().ends_with(".localhost")
+            || bare.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
+            || self.settings.hosts.iter().any(listed)
+    }
+}
+
+/// Whether the path is one of ours, and not the provider's.
+fn is_ours(path: &str) -> bool {
+    matches!(path, "/" | "/ask" | "/widget.js" | "/healthz" | "/favicon.ico" | "/robots.txt")
+        || path.starts_with("/apple-touch-icon")
+}

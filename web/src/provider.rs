@@ -1,0 +1,285 @@
+//! The provider, asked over hyper: connections are kept for the next request, and each is driven by the task that waits
+//! for what comes out of it. A task of its own for the connection would cost a wake-up per piece.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use ask_core::Failure;
+use ask_core::lang::Sentence;
+use ask_core::refusal::Refusal;
+use ask_core::settings::{Fault, Settings};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+
+use crate::body::RequestBody;
+use crate::connect::{Connector, Unopened};
+
+/// A connection that was idle for longer is not used again: a frozen instance does not see it go.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// So many idle connections are kept.
+const MOST_IDLE: usize = 64;
+
+/// Read and write buffers grow to this size at most, and so does the head of a reply, in bytes.
+const LARGEST_BUFFER: usize = 64 * 1024;
+
+/// Why a request got no reply.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// No connection was opened.
+    Unopened(Unopened),
+    /// The connection broke before a byte of the reply came.
+    BrokeOff,
+    /// The reply is not HTTP, or its head is too large; what hyper says of it.
+    NotHttp(String),
+}
+
+/// The way to the provider, with the connections that are kept.
+pub(crate) struct Provider {
+    connector: Connector,
+    idle: Mutex<VecDeque<Idle>>,
+}
+
+struct Idle {
+    link: Link,
+    since: Instant,
+}
+
+/// What reads and writes on a connection whenever it is polled.
+type Running = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// One connection.
+struct Link {
+    sender: SendRequest<RequestBody>,
+    /// What drives it; nothing once it has ended.
+    connection: Option<Running>,
+}
+
+impl From<Unanswered> for Refusal {
+    /// What a question's caller is told, and whether it is worth asking again.
+    fn from(unanswered: Unanswered) -> Self {
+        let said = |en: String, zh: String| Failure::UpstreamUnreachable(Sentence::new(en, zh));
+        match unanswered {
+            Unanswered::Unopened(Unopened::Name(host)) => Self::passing(said(
+                format!("the name {host} cannot be resolved"),
+                format!("无法解析域名 {host}"),
+            )),
+            Unanswered::Unopened(Unopened::Timeout) => {
+                Self::passing(said("it does not take the connection".into(), "对方没有接受连接".into()))
+            }
+            Unanswered::Unopened(Unopened::Descriptors) => Self::passing(said(
+                "this server is out of file descriptors".into(),
+                "本服务的文件描述符已用完".into(),
+            )),
+            Unanswered::Unopened(Unopened::Connection(why)) => Self::passing(said(why.clone(), why)),
+            Unanswered::Unopened(Unopened::Proxy(why)) => {
+                said(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")).into()
+            }
+            Unanswered::Unopened(Unopened::Tls(why)) => {
+                said(format!("TLS: {why}"), format!("TLS 错误：{why}")).into()
+            }
+            Unanswered::BrokeOff => Self::passing(Failure::UpstreamFailed(Sentence::new(
+                "it closed the connection without an answer",
+                "它没有回答就断开了连接",
+            ))),
+            Unanswered::NotHttp(why) => Failure::UpstreamFailed(Sentence::new(
+                format!("it does not speak HTTP: {why}"),
+                format!("它说的不是 HTTP：{why}"),
+            ))
+            .into(),
+        }
+    }
+}
+
+impl Provider {
+    /// Opens nothing. Fails where the settings do not allow for a connection.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Fault> {
+        Ok(Self { connector: Connector::new(settings)?, idle: Mutex::default() })
+    }
+
+    /// Sends a request, whose `Host` is set, and waits for the head of the reply. A kept connection that has gone since
+    /// costs a new one and no more, unless a body that can be read only once went with it.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        mut request: Request<RequestBody>,
+    ) -> Result<Response<Reply>, Unanswered> {
+        loop {
+            let kept = self.kept().await;
+            let was_kept = kept.is_some();
+            let again = kept.as_ref().and_then(|_| again(&request));
+            let mut link = match kept {
+                Some(link) => link,
+                None => self.open().await?,
+            };
+            let mut error = match link.exchange(request).await {
+                Ok(response) => return Ok(self.reply(response, link).await),
+                Err(error) => error,
+            };
+            request = match error.take_message().or_else(|| again.filter(|_| is_gone(error.error()))) {
+                Some(request) if was_kept => request,
+                _ => return Err(unanswered(error.error())),
+            };
+        }
+    }
+
+    async fn reply(self: &Arc<Self>, response: Response<Incoming>, link: Link) -> Response<Reply> {
+        let mut response = response.map(|body| Reply { body, link: Some(link), provider: self.clone() });
+        // Nobody reads a body that is none.
+        if response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            poll_fn(|cx| {
+                response.body_mut().release(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        response
+    }
+
+    async fn open(&self) -> Result<Link, Unanswered> {
+        let wire = self.connector.connect().await.map_err(Unanswered::Unopened)?;
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(LARGEST_BUFFER)
+            .handshake(TokioIo::new(wire))
+            .await
+            .map_err(|error| Unanswered::NotHttp(error.to_string()))?;
+        Ok(Link { sender, connection: Some(Box::pin(connection.with_upgrades())) })
+    }
+
+    /// A kept connection that is still there, the one used last first.
+    async fn kept(&self) -> Option<Link> {
+        poll_fn(|cx| {
+            let mut idle = self.idle();
+            while let Some(mut kept) = idle.pop_back() {
+                if kept.since.elapsed() < IDLE && kept.link.is_idle(cx) {
+                    return Poll::Ready(Some(kept.link));
+                }
+            }
+            Poll::Ready(None)
+        })
+        .await
+    }
+
+    fn keep(&self, link: Link) {
+        let mut idle = self.idle();
+        if idle.len() == MOST_IDLE {
+            idle.pop_front();
+        }
+        idle.push_back(Idle { link, since: Instant::now() });
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
+        // The list is whole whenever the lock is free.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+        let mut reply = pin!(self.sender.try_send_request(request));
+        poll_fn(|cx| {
+            drive(&mut self.connection, cx);
+            reply.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// Whether it waits for a request. What the other side has sent or closed meanwhile is noticed here.
+    fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
+        drive(&mut self.connection, cx);
+        self.connection.is_some() && self.sender.is_ready()
+    }
+}
+
+/// Lets the connection read and write what it can. How it ended is told to whoever waits for the reply or its body.
+fn drive(connection: &mut Option<Running>, cx: &mut Context<'_>) {
+    if let Some(running) = connection
+        && running.as_mut().poll(cx).is_ready()
+    {
+        *connection = None;
+    }
+}
+
+/// The request as it can be sent again; nothing where its body can be read only once.
+fn again(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    let mut again = Request::new(request.body().again()?);
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
+}
+
+/// Whether the connection had gone before anything came back.
+fn is_gone(error: &hyper::Error) -> bool {
+    let is_io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    is_io || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+}
+
+fn unanswered(error: &hyper::Error) -> Unanswered {
+    match is_gone(error) {
+        true => Unanswered::BrokeOff,
+        false => Unanswered::NotHttp(error.to_string()),
+    }
+}
+
+/// The body of the provider's reply. Its connection is kept once it has been read to its end, and closed where it has
+/// not.
+pub(crate) struct Reply {
+    body: Incoming,
+    link: Option<Link>,
+    provider: Arc<Provider>,
+}
+
+impl Reply {
+    /// The body has ended: the connection may serve the next request.
+    fn release(&mut self, cx: &mut Context<'_>) {
+        if let Some(mut link) = self.link.take()
+            && link.is_idle(cx)
+        {
+            self.provider.keep(link);
+        }
+    }
+}
+
+impl Body for Reply {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let reply = &mut *self;
+        let mut frame = Pin::new(&mut reply.body).poll_frame(cx);
+        if frame.is_pending()
+            && let Some(link) = &mut reply.link
+        {
+            // Asking for a frame has made the connection willing to read one.
+            drive(&mut link.connection, cx);
+            frame = Pin::new(&mut reply.body).poll_frame(cx);
+        }
+        if matches!(frame, Poll::Ready(None)) || reply.body.is_end_stream() {
+            reply.release(cx);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

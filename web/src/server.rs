@@ -1,0 +1,131 @@
+//! Connections in, each served by a task of its own.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use ask_core::lang::Lang;
+use ask_core::proxy::Failure;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::connect::is_out_of_descriptors;
+
+/// Heads of requests may have this many bytes.
+const LARGEST_HEAD: usize = 64 * 1024;
+
+/// Whoever is turned away for want of file descriptors is listened to for so long.
+const TURN_AWAY: Duration = Duration::from_millis(500);
+
+/// Serves until `stop` comes, then lets what is running end, for as long as `ASK_DRAIN` says.
+pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
+    let (stopping, running) = watch::channel(());
+    let mut spare = Spare::default();
+    let mut stop = pin!(stop);
+    loop {
+        spare.keep(&listener);
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(serve(stream, app.clone(), running.clone()));
+                }
+                Err(error) if is_out_of_descriptors(&error) => spare.turn_away(&listener).await,
+                // The caller has gone before it was its turn.
+                Err(_) => {}
+            },
+            () = &mut stop => break,
+        }
+    }
+    drop((listener, spare, running));
+    stopping.send_replace(());
+    // What has not ended by then is broken off.
+    let _ = timeout(app.settings.drain, stopping.closed()).await;
+}
+
+/// Serves one connection.
+async fn serve(stream: TcpStream, app: Arc<App>, running: watch::Receiver<()>) {
+    // Without it, pieces would wait for each other. A socket that refuses is one that has closed.
+    let _ = stream.set_nodelay(true);
+    let mut stopping = running.clone();
+    let (io, caller) = Caller::new(stream, running);
+    let service = service_fn(|request| {
+        let reply = app.clone().reply(caller.clone(), request);
+        async { Ok::<_, Infallible>(reply.await) }
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(LARGEST_HEAD)
+        .max_header_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = &mut connection => {
+                let refused_head = ended.is_err_and(|error| error.is_parse());
+                return caller.linger(refused_head).await;
+            }
+            () = caller.given_up() => return,
+            _ = stopping.changed(), if !is_stopping => {
+                is_stopping = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+/// A file descriptor that is kept for the case that there are no others: to say so takes one.
+#[derive(Default)]
+struct Spare(Option<OwnedFd>);
+
+impl Spare {
+    fn keep(&mut self, listener: &TcpListener) {
+        if self.0.is_none() {
+            self.0 = listener.as_fd().try_clone_to_owned().ok();
+        }
+    }
+
+    /// Tells the next caller in the queue that it cannot be served.
+    async fn turn_away(&mut self, listener: &TcpListener) {
+        if self.0.take().is_none() {
+            // Somebody else was faster: wait until a connection has ended.
+            return sleep(Duration::from_millis(50)).await;
+        }
+        // There may be nobody: the system misses a descriptor before it looks into the queue.
+        if let Poll::Ready(Ok((mut stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+            // Whether the caller stays to hear it is the caller's affair.
+            let _ = timeout(TURN_AWAY, turn_away(&mut stream)).await;
+        }
+    }
+}
+
+async fn turn_away(stream: &mut TcpStream) -> io::Result<()> {
+    let failure = Failure::Descriptors;
+    let body = failure.body(Lang::En);
+    let head = format!(
+        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-error-code: {}\r\n\
+         cache-control: no-store\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
+        failure.status(),
+        body.len(),
+        failure.code(),
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await?;
+    stream.shutdown().await?;
+    // Closing with unread bytes in the socket would take the reply away from the caller.
+    let mut dropped = [0; 1024];
+    while stream.read(&mut dropped).await? > 0 {}
+    Ok(())
+}
