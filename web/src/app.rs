@@ -18,7 +18,6 @@ use hyper::body::Incoming;
 use serde_json::json;
 
 use crate::body::ReplyBody;
-use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::provider::Provider;
 use crate::{ask, proxy};
@@ -83,10 +82,9 @@ impl App {
     /// Replies to one request.
     pub(crate) async fn reply(
         self: Arc<Self>,
-        caller: Arc<Caller>,
+        exchange: Exchange,
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
-        let exchange = Exchange::begin(self.clone(), caller, &request);
         let is_ours = is_ours(request.uri().path());
         if self.local && !self.is_called_by_its_name(&request) {
             return match is_ours {

@@ -22,6 +22,7 @@ use tokio::time::{sleep, timeout};
 use crate::app::App;
 use crate::caller::Caller;
 use crate::connect::is_out_of_descriptors;
+use crate::exchange::Exchange;
 
 /// Heads of requests may have this many bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -61,7 +62,9 @@ async fn serve(stream: TcpStream, app: Arc<App>, running: watch::Receiver<()>) {
     let mut stopping = running.clone();
     let (io, caller) = Caller::new(stream, running);
     let service = service_fn(|request| {
-        let reply = app.clone().reply(caller.clone(), request);
+        // A caller that leaves right away is in the log, too: hyper may not come to asking for the reply.
+        let exchange = Exchange::begin(app.clone(), caller.clone(), &request);
+        let reply = app.clone().reply(exchange, request);
         async { Ok::<_, Infallible>(reply.await) }
     });
     let connection = http1::Builder::new()
