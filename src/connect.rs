@@ -55,26 +55,37 @@ impl From<Unopened> for Error {
     }
 }
 
-/// Counts the connections that were opened, so that a caller can tell whether its request went out on one that was
-/// kept from an earlier one.
+/// Counts what happens on connections: a caller can tell whether its request went out on one that was kept from an
+/// earlier one, and whether any byte of a reply came.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Opened(Arc<AtomicU64>);
+pub(crate) struct Traffic(Arc<Counts>);
 
-impl Opened {
-    /// So many until now.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+#[derive(Debug, Default)]
+struct Counts {
+    opened: AtomicU64,
+    heard: AtomicU64,
+}
+
+impl Traffic {
+    /// So many connections were opened until now.
+    pub(crate) fn opened(&self) -> u64 {
+        self.0.opened.load(Ordering::Relaxed)
+    }
+
+    /// So often bytes of a reply came until now.
+    pub(crate) fn heard(&self) -> u64 {
+        self.0.heard.load(Ordering::Relaxed)
     }
 }
 
 /// An agent that reaches the provider as the settings say.
-pub(crate) fn agent(config: Config, roots: RootCertStore, opened: Opened) -> Agent {
+pub(crate) fn agent(config: Config, roots: RootCertStore, traffic: Traffic) -> Agent {
     let connector =
         ().chain(SocksConnector::default())
             .chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
             .chain(Tls { roots, config: OnceLock::new() });
-    Agent::with_parts(config, Open { connector, opened }, Later)
+    Agent::with_parts(config, Open { connector, traffic }, Later)
 }
 
 /// The bundled roots, and those in the PEM file where one is set.
@@ -123,14 +134,14 @@ impl Resolver for Names {
 #[derive(Debug)]
 struct Open<C> {
     connector: C,
-    opened: Opened,
+    traffic: Traffic,
 }
 
 impl<C: Connector<Out: Transport>> Connector for Open<C> {
-    type Out = C::Out;
+    type Out = Counted<C::Out>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<C::Out>, Error> {
-        self.opened.0.fetch_add(1, Ordering::Relaxed);
+    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, Error> {
+        self.traffic.0.opened.fetch_add(1, Ordering::Relaxed);
         let names = Names::default();
         let ours = details.config.proxy().is_none_or(|proxy| proxy.resolve_target());
         let addrs = match ours && details.addrs.is_empty() {
@@ -149,11 +160,43 @@ impl<C: Connector<Out: Transport>> Connector for Open<C> {
             run_connector: details.run_connector.clone(),
             register_shutdown: details.register_shutdown.clone(),
         };
-        self.connector.connect(&details, chained).map_err(|error| match error {
+        let transport = self.connector.connect(&details, chained).map_err(|error| match error {
             Error::Other(other) if other.is::<Unopened>() => Error::Other(other),
             Error::ConnectProxyFailed(why) => Unopened::Proxy(why).into(),
             other => Unopened::Connection(other).into(),
-        })
+        })?;
+        Ok(transport.map(|transport| Counted { transport, traffic: self.traffic.clone() }))
+    }
+}
+
+/// A connection on which what comes is counted.
+#[derive(Debug)]
+struct Counted<T> {
+    transport: T,
+    traffic: Traffic,
+}
+
+impl<T: Transport> Transport for Counted<T> {
+    fn buffers(&mut self) -> &mut dyn Buffers {
+        self.transport.buffers()
+    }
+
+    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.transport.transmit_output(amount, timeout)
+    }
+
+    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
+        let progress = self.transport.await_input(timeout)?;
+        self.traffic.0.heard.fetch_add(progress.into(), Ordering::Relaxed);
+        Ok(progress)
+    }
+
+    fn is_open(&mut self) -> bool {
+        self.transport.is_open()
+    }
+
+    fn is_tls(&self) -> bool {
+        self.transport.is_tls()
     }
 }
 

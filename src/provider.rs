@@ -17,7 +17,7 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 
-use crate::connect::{self, Opened, Unopened};
+use crate::connect::{self, Traffic, Unopened};
 
 /// No connection takes longer to open; the address behind a name may be unreachable without a word.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ const LARGEST_REPLY: u64 = 32 << 20;
 /// The way to the provider, with the connection that is kept.
 pub(crate) struct Provider {
     agent: Agent,
-    opened: Opened,
+    traffic: Traffic,
     url: String,
     mask: Mask,
 }
@@ -49,9 +49,9 @@ impl Provider {
             .max_idle_age(IDLE)
             .user_agent(concat!("scf-ask/", env!("CARGO_PKG_VERSION")))
             .build();
-        let opened = Opened::default();
-        let agent = connect::agent(config, roots, opened.clone());
-        Ok(Self { agent, opened, url: settings.base_url.completions(), mask: settings.mask() })
+        let traffic = Traffic::default();
+        let agent = connect::agent(config, roots, traffic.clone());
+        Ok(Self { agent, traffic, url: settings.base_url.completions(), mask: settings.mask() })
     }
 
     /// One attempt at an answer. With `partial`, what has arrived at the deadline is the answer.
@@ -98,12 +98,17 @@ impl Provider {
                 .header(ACCEPT, accept)
                 .send(body)
         };
-        let opened = self.opened.count();
+        let (opened, heard) = (self.traffic.opened(), self.traffic.heard());
+        let is_silent = || self.traffic.heard() == heard;
         let reply = match send() {
-            Err(Error::Io(_)) if self.opened.count() == opened => send(),
+            Err(Error::Io(_)) if self.traffic.opened() == opened && is_silent() => send(),
             reply => reply,
         };
-        reply.map_err(|error| unanswered(error, deadline))
+        reply.map_err(|error| match error {
+            // The model may have been at work already.
+            Error::Io(_) if !is_silent() => broke_off(),
+            error => unanswered(error, deadline),
+        })
     }
 
     fn read_stream(&self, body: Body, deadline: Instant) -> Result<Answer, Refusal> {
@@ -197,7 +202,7 @@ fn unreached(unopened: Unopened, deadline: Instant) -> Refusal {
             false,
         ),
     };
-    Refusal { failure: Failure::UpstreamUnreachable(said), passing }
+    Refusal { passing, ..Failure::UpstreamUnreachable(said).into() }
 }
 
 /// Why a reply that began is not whole.
