@@ -97,7 +97,7 @@ impl<'a> Attempts<'a> {
             }
             _ if refusal.passing && self.retries < RETRIES => {
                 self.retries += 1;
-                Some(self.wait(&refusal.failure, now.time, jitter))
+                Some(self.wait(&refusal, now.time, jitter))
             }
             _ => None,
         };
@@ -111,8 +111,8 @@ impl<'a> Attempts<'a> {
         }
     }
 
-    fn wait(&self, failure: &Failure, now: SystemTime, jitter: f64) -> Duration {
-        let named = failure.retry_after().and_then(|after| wait(&after, now));
+    fn wait(&self, refusal: &Refusal, now: SystemTime, jitter: f64) -> Duration {
+        let named = refusal.retry_after.as_deref().and_then(|after| wait(after, now));
         let doubled = FIRST_WAIT.saturating_mul(1 << (self.retries - 1)).min(LONGEST_WAIT);
         // Up to a quarter less, so that instances that failed together do not come back together.
         named.unwrap_or_else(|| doubled.mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0)))
@@ -176,7 +176,11 @@ mod tests {
     }
 
     fn busy(after: &str) -> Refusal {
-        Refusal::passing(Failure::UpstreamBusy { retry_after: Some(after.into()) })
+        let retry_after = Some(after.to_owned());
+        Refusal {
+            retry_after: retry_after.clone(),
+            ..Refusal::passing(Failure::UpstreamBusy { retry_after })
+        }
     }
 
     #[test]

@@ -20,29 +20,32 @@ pub struct Refusal {
     pub failure: Failure,
     /// The same request may well succeed a little later.
     pub passing: bool,
+    /// How much later, in the provider's `Retry-After`.
+    pub retry_after: Option<String>,
 }
 
 impl From<Failure> for Refusal {
     /// A failure that trying again does not mend.
     fn from(failure: Failure) -> Self {
-        Self { failure, passing: false }
+        Self { failure, passing: false, retry_after: None }
     }
 }
 
 impl Refusal {
     /// A failure that may be gone a little later.
     pub fn passing(failure: Failure) -> Self {
-        Self { failure, passing: true }
+        Self { failure, passing: true, retry_after: None }
     }
 
-    /// Adds the provider's `Retry-After` where it limits the rate.
+    /// Adds the provider's `Retry-After`. Where it limits the rate, the caller is told, too.
     pub(crate) fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        let named = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        // It is passed on, so it has to be one: seconds or a date.
+        let known =
+            named.filter(|after| after.parse::<u32>().is_ok() || httpdate::parse_http_date(after).is_ok());
+        self.retry_after = known.map(str::to_owned);
         if let Failure::UpstreamBusy { retry_after } = &mut self.failure {
-            let named = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            // It is passed on, so it has to be one: seconds or a date.
-            let known = named
-                .filter(|after| after.parse::<u32>().is_ok() || httpdate::parse_http_date(after).is_ok());
-            *retry_after = known.map(str::to_owned);
+            retry_after.clone_from(&self.retry_after);
         }
         self
     }
@@ -120,7 +123,7 @@ pub(crate) fn of_error(status: StatusCode, error: &Value, mask: &Mask) -> Refusa
     };
     let failure = Failure::UpstreamFailed(said);
     let passing = matches!(status.as_u16(), 408 | 500 | 502 | 503 | 504);
-    Refusal { failure, passing }
+    Refusal { passing, ..failure.into() }
 }
 
 /// Codes of an account without credit; some come with status 429, where waiting does not help.
@@ -269,5 +272,7 @@ mod tests {
         headers.insert(RETRY_AFTER, "20".parse().unwrap());
         let busy = of_reply(StatusCode::TOO_MANY_REQUESTS, &headers, b"", &Mask::default()).failure;
         assert_eq!(busy.retry_after().as_deref(), Some("20"));
+        let failed = of_reply(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", &Mask::default());
+        assert_eq!((failed.retry_after.as_deref(), failed.failure.retry_after()), (Some("20"), None));
     }
 }
