@@ -187,7 +187,7 @@ impl Failure {
                 format!("Too many questions from your address: ask again in {} s.", after.as_secs().max(1))
             }
             Self::Config(fault) => {
-                format!("{} {}: set it in the function's environment variables.", fault.variable, fault.what.en)
+                format!("{} {}: change it in the environment variables.", fault.variable, fault.what.en)
             }
             Self::UpstreamKey => "The provider refused the API key: check OPENAI_API_KEY, and that it belongs to \
                 OPENAI_BASE_URL."
@@ -250,7 +250,7 @@ impl Failure {
             Self::Host => "访问本地服务时用的主机名不是它自己的；如确有此意，请把它加入 ASK_HOSTS。".into(),
             Self::Rate { after } => format!("你的地址提问过于频繁：请 {} 秒后再试。", after.as_secs().max(1)),
             Self::Config(fault) => {
-                format!("{} {}：请在函数的环境变量中设置。", fault.variable, fault.what.zh)
+                format!("{} {}：请修改环境变量。", fault.variable, fault.what.zh)
             }
             Self::UpstreamKey => {
                 "模型服务商拒绝了 API 密钥：请检查 OPENAI_API_KEY，以及它是否属于 OPENAI_BASE_URL。".into()

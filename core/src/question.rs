@@ -95,14 +95,20 @@ impl Body {
         {
             return Ok(Self::Object(object));
         }
-        if body.contains(['=', '&']) {
-            return Query::parse(body.as_bytes()).map(Self::Form);
-        }
-        // `curl -d` sends what was typed, `--data-urlencode` encodes it, spaces as %20. Neither writes + for a space.
+        // No form has blanks or characters beyond ASCII in it: this was typed.
         let typed = body.contains(|char: char| char.is_whitespace() || !char.is_ascii());
+        if body.contains(['=', '&']) {
+            let form = Query::parse(body.as_bytes())?;
+            return Ok(if typed && in_query(&form).is_none() {
+                Self::Text(body.to_owned())
+            } else {
+                Self::Form(form)
+            });
+        }
         if typed {
             return Ok(Self::Text(body.to_owned()));
         }
+        // `curl --data-urlencode` writes spaces as %20, so that a + is one.
         let decoded = percent_decode_str(body).decode_utf8().map_err(|_| not_utf8())?;
         Ok(Self::Text(decoded.into_owned()))
     }
@@ -139,7 +145,7 @@ pub fn find(
     checked(messages, settings)
 }
 
-/// The question in the query, trimmed.
+/// The question in a query or a form, trimmed.
 pub(crate) fn in_query(query: &Query) -> Option<&str> {
     NAMES.iter().find_map(|name| query.get(name))
 }
@@ -328,6 +334,8 @@ mod tests {
         check("", FORM, "What is 100%25 of 1+1?", "What is 100%25 of 1+1?");
         check("", FORM, "What%20is%20C%2B%2B%3F", "What is C++?");
         check("", FORM, "你好", "你好");
+        check("", FORM, "Is 1+1=2 & why?", "Is 1+1=2 & why?");
+        check("", FORM, "question=What is Rust?", "What is Rust?");
         check("", FORM, "{\"question\":\"hi\"}", "hi");
         refuse("", FORM, "a=b", "question_missing");
         refuse("", FORM, "q=%ff", "body_unreadable");
