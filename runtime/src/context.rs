@@ -31,7 +31,7 @@ impl Context {
     /// without case: documents and samples write them differently.
     pub(crate) fn read(headers: &HeaderMap) -> Context {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let number = |name| text(name).and_then(|value| value.trim().parse::<u64>().ok());
+        let number = |name| text(name).and_then(|value| value.parse::<u64>().ok());
         Context {
             request_id: text("request_id").unwrap_or_default().to_owned(),
             memory_limit_mb: number("memory_limit_in_mb").and_then(|mb| mb.try_into().ok()),

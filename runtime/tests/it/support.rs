@@ -1,7 +1,7 @@
 //! The platform's side of a test: a runtime API that says what it is told to, byte by byte.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use scf_runtime::{Context, Runtime};
 
 /// Longer than any test takes.
-pub(crate) const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// What the runtime API does with one call.
 pub(crate) enum Turn {
@@ -67,14 +67,12 @@ impl Canned {
         let mut connections = 0;
         let mut open = None;
         for turn in turns {
-            // A connection that the client has ended says nothing more: it goes on elsewhere.
-            let (mut stream, head) = loop {
-                let mut stream = open.take().unwrap_or_else(|| {
+            let (mut stream, head) = match open.take().and_then(read_head) {
+                Some(call) => call,
+                // The client has ended the connection, or there was none: it goes on elsewhere.
+                None => {
                     connections += 1;
-                    self.accept()
-                });
-                if let Some(head) = read_head(&mut stream) {
-                    break (stream, head);
+                    read_head(self.accept()).expect("the loop has ended")
                 }
             };
             // A connection that is ended before all has been read is reset.
@@ -115,16 +113,18 @@ impl Canned {
 
 /// Reads a head, in lower case, but for its last byte. `None` when the client has ended the
 /// connection.
-fn read_head(stream: &mut TcpStream) -> Option<String> {
+fn read_head(mut stream: TcpStream) -> Option<(TcpStream, String)> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r") {
         let mut byte = [0];
-        if stream.read(&mut byte).ok()? == 0 {
-            return None;
+        match stream.read(&mut byte) {
+            Ok(0) => return None,
+            Ok(_) => head.push(byte[0]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("the loop says nothing"),
+            Err(_) => return None,
         }
-        head.push(byte[0]);
     }
-    Some(String::from_utf8(head).unwrap().to_lowercase())
+    Some((stream, String::from_utf8(head).unwrap().to_lowercase()))
 }
 
 /// Reads the head's last byte and the body, and takes all but so many bytes of them off the
@@ -168,19 +168,30 @@ where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
     let (canned, _told) = Canned::new();
-    run_on(canned, turns, handler)
+    run_on(canned, LONG, turns, handler)
 }
 
-/// As [`run`], with the canned API given.
+/// As [`run`], with the canned API and the loop's patience given.
 #[track_caller]
-pub(crate) fn run_on<H>(canned: Canned, turns: Vec<Turn>, handler: H) -> Vec<Call>
+pub(crate) fn run_on<H>(canned: Canned, patience: Duration, turns: Vec<Turn>, handler: H) -> Vec<Call>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
-    let runtime = Runtime::new(&canned.address().to_string()).unwrap();
-    // The loop outlives the turns, and gives up by itself or ends with the tests.
-    thread::spawn(move || runtime.patience(LONG).run_bytes(handler));
+    let address = canned.address();
+    let runtime = Runtime::new(&address.to_string()).unwrap();
+    // The loop outlives the turns, unless it ends too early.
+    let looped = thread::spawn(move || runtime.patience(patience).run_bytes(handler));
+    thread::spawn(move || {
+        let _ = looped.join();
+        tell_the_end(address);
+    });
     canned.take(turns)
+}
+
+/// Tells a canned API that waits for a call that there will be none.
+pub(crate) fn tell_the_end(address: impl ToSocketAddrs) {
+    // Where it has taken all its turns, it is gone.
+    let _ = TcpStream::connect(address);
 }
 
 /// A handler that gives the event back.
