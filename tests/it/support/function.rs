@@ -1,6 +1,8 @@
 //! The function behind the local platform.
 
 use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,20 +46,26 @@ impl Ask {
 
     /// The program, to be started by the test itself.
     pub(crate) fn command(self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ask"));
+        let mut command = Command::new(program("ask"));
         command.env_clear().envs(self.vars);
         command
     }
 
     /// Behind the local platform.
     pub(crate) fn start(self) -> Running {
-        let mut function = Function::new(env!("CARGO_BIN_EXE_ask"));
+        let mut function = Function::new(program("bootstrap"));
         function.env = self.vars.into_iter().collect();
         let mut settings = Settings::new(function);
         settings.limits.time = self.limit;
         settings.freeze = self.freeze;
         Running { emulator: settings.start("127.0.0.1:0").unwrap() }
     }
+}
+
+/// The file of this name in the unpacked zip that `ASK_PACKAGE` names, else the binary that cargo has built.
+fn program(name: &str) -> PathBuf {
+    let packaged = env::var_os("ASK_PACKAGE").map(|folder| Path::new(&folder).join(name));
+    packaged.unwrap_or_else(|| env!("CARGO_BIN_EXE_ask").into())
 }
 
 /// Hands these events out, one after the other, and then none: the gate opens when all have been answered. For what the
