@@ -82,6 +82,29 @@ fn what_cannot_be_read_says_why() {
 }
 
 #[test]
+fn part_of_an_event_is_unreadable() {
+    for name in ["function-url-post.json", "api-gateway.json", "timer.json"] {
+        let event = file(name);
+        let whole = event.trim_ascii_end().len();
+        for length in 0..whole {
+            assert!(
+                matches!(Event::read(event[..length].to_vec()), Event::Unreadable(_)),
+                "{length} of {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn depth_does_no_harm() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    assert!(matches!(Event::read(deep.clone().into()), Event::Other(_)));
+    check_line(format!(r#"{{"requestContext": {deep}, "headers": {{"a": {deep}}}, "body": ""}}"#), "GET /");
+    let query = format!(r#"{{"queryString": {{"a": {deep}}}}}"#);
+    assert!(matches!(Event::read(query.into()), Event::Unreadable(why) if why.contains("query")));
+}
+
+#[test]
 fn every_member_may_be_missing_or_null() {
     for event in [
         r#"{"httpMethod": null}"#,
