@@ -3,10 +3,17 @@
 
 mod support;
 
+mod access;
 mod answers;
+mod connections;
+mod egress;
 mod events;
 mod failures;
+mod log;
 mod retries;
+mod secrets;
+mod settings;
+mod terminal;
 mod tidy;
 mod time;
 mod wire;
