@@ -80,7 +80,7 @@ async fn answer(
 ) -> Response {
     let began = Instant::now();
     let (head, body) = request.into_parts();
-    let refused = gateway.guard.as_ref().and_then(|guard| guard.check(&head.headers).err());
+    let refused = gateway.guard.as_ref().and_then(|guard| guard.check(&head).err());
     let mut request_id = "no event".to_owned();
     let response = match refused {
         Some(sentence) => (StatusCode::FORBIDDEN, sentence + "\n").into_response(),

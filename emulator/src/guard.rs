@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use axum::http::{HeaderMap, HeaderName, header, uri::Authority};
+use axum::http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
 /// Keeps pages in the user's browser away from a server on loopback: neither a name that was rebound to 127.0.0.1
 /// nor a cross-site request gets through.
@@ -14,7 +14,8 @@ pub(crate) struct Guard {
 
 impl Guard {
     /// A sentence where the request must be refused.
-    pub(crate) fn check(&self, headers: &HeaderMap) -> Result<(), String> {
+    pub(crate) fn check(&self, request: &Parts) -> Result<(), String> {
+        let headers = &request.headers;
         // No Host at all: HTTP/1.0, and so no browser.
         if let Some(host) = text(headers, header::HOST)
             && !is_loopback(host)
@@ -34,12 +35,20 @@ impl Guard {
             Some(_) => return Ok(()),
             None => {}
         }
-        let cross_site = text(headers, HeaderName::from_static("sec-fetch-site")) == Some("cross-site");
-        let navigates = text(headers, HeaderName::from_static("sec-fetch-mode")) == Some("navigate");
-        if cross_site && !navigates {
-            return Err("A page of another site may not call this local server.".to_owned());
+        let said = |name| text(headers, HeaderName::from_static(name)).unwrap_or_default();
+        let navigates = said("sec-fetch-mode") == "navigate";
+        // A link to the function is followed; a form that another page sends, or a link with a query, asks something.
+        let asks = request.method != Method::GET || request.uri.query().is_some();
+        let refused = match said("sec-fetch-site") {
+            // Another port of this machine is the same site, and another page all the same.
+            "cross-site" | "same-site" if self.origins.is_empty() => !navigates || asks,
+            "cross-site" => !navigates,
+            _ => false,
+        };
+        match refused {
+            true => Err("A page of another site may not call this local server.".to_owned()),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn is_allowed(&self, origin: &str, headers: &HeaderMap) -> bool {

@@ -186,10 +186,11 @@ fn pages_of_other_sites_cannot_drive_a_local_function() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "secret"}"#);
     let emulator = package.start();
     let port = emulator.url().rsplit_once(':').unwrap().1.to_owned();
-    let check = |headers: &[&str], expected: u16| {
-        let response = send(&emulator, "GET /", headers, b"");
-        assert_eq!(response.status, expected, "{headers:?}: {}", response.text());
+    let send_to = |line: &str, headers: &[&str], expected: u16| {
+        let response = send(&emulator, line, headers, b"");
+        assert_eq!(response.status, expected, "{line} {headers:?}: {}", response.text());
     };
+    let check = |headers: &[&str], expected: u16| send_to("GET /", headers, expected);
     check(&["Host: localhost"], 200);
     check(&["Host: LOCALHOST:9000"], 200);
     check(&["Host: app.localhost"], 200);
@@ -205,7 +206,11 @@ fn pages_of_other_sites_cannot_drive_a_local_function() {
     check(&["Origin: http://127.0.0.1:1"], 403);
     check(&["Origin: null"], 403);
     check(&["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"], 403);
-    check(&["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"], 200);
+    check(&["Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: no-cors"], 403);
+    let navigation = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
+    check(&navigation, 200);
+    send_to("GET /?question=hi", &navigation, 403);
+    send_to("POST /", &navigation, 403);
     check(&["Sec-Fetch-Site: same-origin", "Sec-Fetch-Mode: cors"], 200);
     check(&["Sec-Fetch-Site: none", "Sec-Fetch-Mode: navigate"], 200);
 }
