@@ -39,7 +39,7 @@ impl RuntimeApi {
     /// One call of the function's.
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
-        Guard::default().check(&head.headers).map_err(|sentence| Refusal(StatusCode::FORBIDDEN, sentence))?;
+        Guard::default().check(&head).map_err(|sentence| Refusal(StatusCode::FORBIDDEN, sentence))?;
         match (&head.method, head.uri.path()) {
             (&Method::POST, READY) => self.take_ready(body).await,
             (&Method::GET, NEXT) => Ok(self.next().await),

@@ -1,11 +1,13 @@
 //! What a request is for: the question endpoint, the state of this server, or the provider.
 
+use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use ask_core::attempts::{Attempts, Memory, Now};
 use ask_core::lang::Lang;
+use ask_core::rate::Rates;
 use ask_core::reply;
 use ask_core::secret::{Mask, Secret};
 use ask_core::settings::Fault;
@@ -29,14 +31,17 @@ pub(crate) struct App {
     /// Only this machine reaches the server.
     pub(crate) local: bool,
     provider: Result<Arc<Provider>, Fault>,
-    pub(crate) memory: Mutex<Memory>,
+    memory: Mutex<Memory>,
+    rates: Mutex<Rates>,
+    /// The platform's own headers are to be believed.
+    pub(crate) on_scf: bool,
     /// No request has come yet.
     pub(crate) cold: AtomicBool,
 }
 
 impl App {
     /// Takes the settings, sound or not: what is wrong with them becomes the answer to every question.
-    pub(crate) fn new(mut settings: Settings, local: bool) -> Self {
+    pub(crate) fn new(mut settings: Settings, local: bool, on_scf: bool) -> Self {
         let provider = Provider::new(&settings);
         settings.faults.extend(provider.as_ref().err().cloned());
         Self {
@@ -45,6 +50,8 @@ impl App {
             local,
             provider: provider.map(Arc::new),
             memory: Mutex::default(),
+            rates: Mutex::default(),
+            on_scf,
             cold: AtomicBool::new(true),
         }
     }
@@ -74,7 +81,15 @@ impl App {
         }
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    /// Counts a question of this address. Fails where there were too many.
+    pub(crate) fn count(&self, address: IpAddr) -> Result<(), Failure> {
+        let Some(rate) = self.settings.rate else { return Ok(()) };
+        // A table that a panic left half changed still counts.
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).count(address, rate, Instant::now())
+    }
+
+    /// Which keys and models failed lately.
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Memory> {
         // What is remembered is whole whenever the lock is free.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -86,38 +101,31 @@ impl App {
         request: Request<Incoming>,
     ) -> Response<ReplyBody> {
         let is_ours = is_ours(request.uri().path());
-        if self.local && !self.is_called_by_its_name(&request) {
-            return match is_ours {
-                true => self.whole(exchange, |caller| caller.failure(&Failure::Host), request.headers()),
-                false => proxy::fail(exchange, request.headers(), Failure::Host.into()),
-            };
-        }
+        let is_foreign = self.local && !self.is_called_by_its_name(&request);
+        let caller = || self.caller(&exchange, request.headers());
         match request.uri().path() {
+            _ if is_foreign && is_ours => {
+                let reply = caller().failure(&Failure::Host);
+                exchange.whole(reply)
+            }
+            _ if is_foreign => proxy::fail(exchange, request.headers(), Failure::Host.into()),
             "/healthz" => {
-                self.whole(exchange, |caller| self.health(caller, request.method()), request.headers())
+                let reply = self.health(&caller(), request.method());
+                exchange.whole(reply)
             }
             _ if is_ours => ask::reply(exchange, request).await,
             _ => proxy::reply(exchange, request).await,
         }
     }
 
-    /// A reply of our own that is all there.
-    fn whole(
-        &self,
-        mut exchange: Exchange,
-        reply: impl FnOnce(&reply::Caller) -> Response<Vec<u8>>,
-        headers: &HeaderMap,
-    ) -> Response<ReplyBody> {
-        let caller = reply::Caller {
+    /// How a caller is replied to of which only the head is known.
+    pub(crate) fn caller(&self, exchange: &Exchange, headers: &HeaderMap) -> reply::Caller {
+        reply::Caller {
             lang: Lang::of(headers),
             shape: Shape::of_headers(headers, false),
             cors: access::question_cors(&self.settings, headers, self.local),
             request_id: exchange.request_id.clone(),
-        };
-        let reply = reply(&caller);
-        exchange.replied(&reply);
-        exchange.end();
-        reply.map(ReplyBody::from)
+        }
     }
 
     /// Whether the server is up, which it is, and whether its settings are sound.
@@ -150,7 +158,7 @@ impl App {
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         bare.eq_ignore_ascii_case("localhost")
             || bare.to_ascii_lowercase().ends_with(".localhost")
-            || bare.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
+            || bare.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
             || self.settings.hosts.iter().any(listed)
     }
 }

@@ -1,15 +1,17 @@
 //! The bodies that travel in both directions.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 
 use crate::caller::Caller;
-use crate::proxy::Passing;
 
 /// The body of a request to the provider.
 pub(crate) enum RequestBody {
@@ -96,44 +98,9 @@ impl Body for FromCaller {
 }
 
 /// The body of a reply.
-pub(crate) enum ReplyBody {
-    /// One of our own.
-    Whole(Option<Bytes>),
-    /// The provider's, as it comes.
-    Passing(Box<Passing>),
-}
+pub(crate) type ReplyBody = UnsyncBoxBody<Bytes, io::Error>;
 
-impl From<Vec<u8>> for ReplyBody {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Whole(Some(bytes.into()).filter(|bytes: &Bytes| !bytes.is_empty()))
-    }
-}
-
-impl Body for ReplyBody {
-    type Data = Bytes;
-    type Error = hyper::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut *self {
-            Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
-            Self::Passing(body) => Pin::new(body).poll_frame(cx),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            Self::Whole(bytes) => bytes.is_none(),
-            Self::Passing(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Passing(body) => body.size_hint(),
-        }
-    }
+/// A body of our own that is all there.
+pub(crate) fn whole(bytes: impl Into<Bytes>) -> ReplyBody {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
+use std::net::{IpAddr, Shutdown};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -37,6 +37,8 @@ const CLOSED: Option<Interest> = None;
 /// The caller's connection, beside the bytes.
 #[derive(Debug)]
 pub(crate) struct Caller {
+    /// The other end's address.
+    pub(crate) peer: IpAddr,
     socket: Socket,
     phase: Mutex<Phase>,
     unread: AtomicBool,
@@ -88,11 +90,16 @@ pub(crate) struct Busy(pub(crate) Arc<Caller>);
 
 impl Caller {
     /// Takes the connection over, in its bytes and in what is to know of it.
-    pub(crate) fn new(stream: TcpStream, running: watch::Receiver<()>) -> (CallerIo, Arc<Self>) {
+    pub(crate) fn new(
+        stream: TcpStream,
+        peer: IpAddr,
+        running: watch::Receiver<()>,
+    ) -> (CallerIo, Arc<Self>) {
         let (read, socket) = stream.into_split();
         let socket = Socket(Some(socket));
         let phase = Mutex::new(Phase::Head(Instant::now()));
-        let caller = Arc::new(Self { socket, phase, unread: AtomicBool::new(false), _running: running });
+        let caller =
+            Arc::new(Self { peer, socket, phase, unread: AtomicBool::new(false), _running: running });
         (CallerIo { read, caller: caller.clone() }, caller)
     }
 

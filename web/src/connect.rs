@@ -103,9 +103,10 @@ impl Connector {
         })
     }
 
-    /// Opens a connection, in [`CONNECT`] at most.
-    pub(crate) async fn connect(&self) -> Result<Box<dyn Wire>, Unopened> {
-        let deadline = Instant::now() + CONNECT;
+    /// Opens a connection, in [`CONNECT`] at most, or until the deadline where it comes before.
+    pub(crate) async fn connect(&self, deadline: Option<Instant>) -> Result<Box<dyn Wire>, Unopened> {
+        let longest = Instant::now() + CONNECT;
+        let deadline = deadline.map_or(longest, |deadline| deadline.min(longest));
         let tcp = self.tcp(deadline).await?;
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
         let failed = |error: io::Error| match error.kind() {

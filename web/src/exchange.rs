@@ -5,13 +5,15 @@ use std::hash::BuildHasher;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ask_core::log::Line;
 use http::{Request, Response, Version};
 use http_body::Body;
+use tokio::time::Instant;
 
 use crate::app::App;
+use crate::body::{self, ReplyBody};
 use crate::caller::{Busy, Caller};
 
 /// The status in the log where the caller left before there was one: nginx's number for it.
@@ -25,7 +27,8 @@ pub(crate) struct Exchange {
     pub(crate) request_id: String,
     busy: Busy,
     version: Version,
-    began: Instant,
+    /// When it came.
+    pub(crate) began: Instant,
     asked: Option<Instant>,
     is_logged: bool,
 }
@@ -58,16 +61,28 @@ impl Exchange {
         self.line.replied(reply);
     }
 
+    /// Ends with a reply of our own that is all there.
+    pub(crate) fn whole(mut self, reply: Response<Vec<u8>>) -> Response<ReplyBody> {
+        self.replied(&reply);
+        self.end();
+        reply.map(body::whole)
+    }
+
     /// The reply is whole.
     pub(crate) fn end(mut self) {
         self.log();
     }
 
     /// The reply breaks off in its middle, and the caller is to see that.
-    pub(crate) fn break_off(mut self, code: &str) {
+    pub(crate) fn break_off(self, code: &str) {
         if self.version < Version::HTTP_11 {
             self.caller().reset_at_close();
         }
+        self.fail(code);
+    }
+
+    /// The reply ends, but not as it should.
+    pub(crate) fn fail(mut self, code: &str) {
         self.line.code = Some(code.to_owned());
         self.log();
     }
@@ -105,8 +120,11 @@ fn millis(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
 
-/// An id of random digits, from the keys that the standard library draws for its hash maps.
+/// A random number, from the keys that the standard library draws for its hash maps.
+pub(crate) fn random() -> u64 {
+    RandomState::new().hash_one(())
+}
+
 fn random_id() -> String {
-    let state = RandomState::new();
-    format!("{:016x}{:016x}", state.hash_one(0), state.hash_one(1))
+    format!("{:016x}{:016x}", random(), random())
 }

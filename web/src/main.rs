@@ -50,8 +50,9 @@ fn main() -> ExitCode {
 fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // The limit stays what it is where it cannot be raised.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
-    let listen = listen(&mut settings);
-    let app = Arc::new(App::new(settings, listen.is_loopback()));
+    let on_scf = env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF");
+    let listen = listen(&mut settings, on_scf);
+    let app = Arc::new(App::new(settings, listen.is_loopback(), on_scf));
     // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let served = runtime.block_on(async {
@@ -77,13 +78,13 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
 }
 
 /// Where to listen. Where that cannot be read, the server comes up at the usual place and says what is wrong.
-fn listen(settings: &mut Settings) -> Listen {
+fn listen(settings: &mut Settings, on_scf: bool) -> Listen {
     match settings.listen.clone() {
         Ok(listen) => listen,
         Err(fault) => {
             settings.faults.push(fault);
             let usual = Listen::default();
-            match env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF") {
+            match on_scf {
                 true => Listen { host: "0.0.0.0".into(), ..usual },
                 false => usual,
             }

@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ask_core::Failure;
 use ask_core::lang::Sentence;
@@ -19,6 +19,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::time::{Instant, timeout_at};
 
 use crate::body::RequestBody;
 use crate::connect::{Connector, Unopened};
@@ -41,6 +42,8 @@ pub(crate) enum Unanswered {
     BrokeOff,
     /// The reply is not HTTP, or its head is too large; what hyper says of it.
     NotHttp(String),
+    /// The time for it was over.
+    Late,
 }
 
 /// The way to the provider, with the connections that are kept.
@@ -96,6 +99,7 @@ impl From<Unanswered> for Refusal {
                 format!("它说的不是 HTTP：{why}"),
             ))
             .into(),
+            Unanswered::Late => Failure::Deadline.into(),
         }
     }
 }
@@ -106,11 +110,13 @@ impl Provider {
         Ok(Self { connector: Connector::new(settings)?, idle: Mutex::default() })
     }
 
-    /// Sends a request, whose `Host` is set, and waits for the head of the reply. A kept connection that has gone since
-    /// costs a new one and no more, unless a body that can be read only once went with it.
+    /// Sends a request, whose `Host` is set, and waits for the head of the reply, until the deadline where there is one. A
+    /// kept connection that has gone since costs a new one and no more, unless a body that can be read only once went
+    /// with it.
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
+        deadline: Option<Instant>,
     ) -> Result<Response<Reply>, Unanswered> {
         loop {
             let kept = self.kept().await;
@@ -118,9 +124,9 @@ impl Provider {
             let again = kept.as_ref().and_then(|_| again(&request));
             let mut link = match kept {
                 Some(link) => link,
-                None => self.open().await?,
+                None => self.open(deadline).await?,
             };
-            let mut error = match link.exchange(request).await {
+            let mut error = match by(deadline, link.exchange(request)).await.ok_or(Unanswered::Late)? {
                 Ok(response) => return Ok(self.reply(response, link).await),
                 Err(error) => error,
             };
@@ -144,8 +150,13 @@ impl Provider {
         response
     }
 
-    async fn open(&self) -> Result<Link, Unanswered> {
-        let wire = self.connector.connect().await.map_err(Unanswered::Unopened)?;
+    async fn open(&self, deadline: Option<Instant>) -> Result<Link, Unanswered> {
+        let wire = self.connector.connect(deadline).await.map_err(|unopened| match unopened {
+            Unopened::Timeout if deadline.is_some_and(|deadline| deadline <= Instant::now()) => {
+                Unanswered::Late
+            }
+            unopened => Unanswered::Unopened(unopened),
+        })?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(LARGEST_BUFFER)
             .handshake(TokioIo::new(wire))
@@ -208,6 +219,14 @@ fn drive(connection: &mut Option<Running>, cx: &mut Context<'_>) {
         && running.as_mut().poll(cx).is_ready()
     {
         *connection = None;
+    }
+}
+
+/// What comes of it by the deadline.
+pub(crate) async fn by<T>(deadline: Option<Instant>, waited_for: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, waited_for).await.ok(),
+        None => Some(waited_for.await),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The reverse proxy: a request goes to the provider, and the reply comes back, both as they come.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -31,7 +32,7 @@ use tokio::io::copy_bidirectional;
 use tokio::time::sleep;
 
 use crate::app::App;
-use crate::body::{FromCaller, ReplyBody, RequestBody};
+use crate::body::{self, FromCaller, ReplyBody, RequestBody};
 use crate::caller::Caller;
 use crate::connect::Unopened;
 use crate::exchange::Exchange;
@@ -72,7 +73,7 @@ pub(crate) fn fail(exchange: Exchange, headers: &HeaderMap, failure: Failure) ->
         }
         _ => None,
     };
-    whole(exchange, reply)
+    exchange.whole(reply)
 }
 
 /// A browser asks what pages may do. Other clients that send OPTIONS mean the provider, and have a key.
@@ -84,13 +85,7 @@ fn is_preflight(parts: &request::Parts) -> bool {
 fn preflight(exchange: Exchange, headers: &HeaderMap) -> Response<ReplyBody> {
     let mut reply = caller(&exchange, headers).empty(StatusCode::NO_CONTENT);
     reply.headers_mut().extend(access::preflight(headers, METHODS));
-    whole(exchange, reply)
-}
-
-fn whole(mut exchange: Exchange, reply: Response<Vec<u8>>) -> Response<ReplyBody> {
-    exchange.replied(&reply);
-    exchange.end();
-    reply.map(ReplyBody::from)
+    exchange.whole(reply)
 }
 
 fn caller(exchange: &Exchange, headers: &HeaderMap) -> reply::Caller {
@@ -142,7 +137,7 @@ async fn forward(
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     exchange.ask();
-    let reply = provider.send(request).await.map_err(unanswered)?;
+    let reply = provider.send(request, None).await.map_err(unanswered)?;
     if reply.status() == StatusCode::SWITCHING_PROTOCOLS && upgrade.is_none() {
         return Err(unanswered(Unanswered::NotHttp("an upgrade that nobody asked for".into())));
     }
@@ -196,9 +191,9 @@ async fn pass(mut exchange: Exchange, asked: &HeaderMap, forwarded: Forwarded) -
     reply.map(|()| match whole {
         Ok(whole) => {
             exchange.end();
-            ReplyBody::Whole(Some(whole).filter(|whole| !whole.is_empty()))
+            body::whole(whole)
         }
-        Err(body) => ReplyBody::Passing(Box::new(Passing::new(body, exchange))),
+        Err(body) => Passing::new(body, exchange).map_err(io::Error::other).boxed_unsync(),
     })
 }
 
@@ -232,7 +227,7 @@ async fn tunnel(caller: Arc<Caller>, ours: OnUpgrade, theirs: OnUpgrade) {
 }
 
 /// The body of a reply on its way from the provider to the caller.
-pub(crate) struct Passing {
+struct Passing {
     body: Reply,
     /// Nothing once the reply is whole, or broken.
     exchange: Option<Exchange>,

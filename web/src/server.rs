@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,8 +40,8 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
         spare.keep(&listener);
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    tokio::spawn(serve(stream, app.clone(), running.clone()));
+                Ok((stream, peer)) => {
+                    tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
                 }
                 Err(error) if is_out_of_descriptors(&error) => spare.turn_away(&listener).await,
                 // The caller has gone before it was its turn.
@@ -56,11 +57,11 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
 }
 
 /// Serves one connection.
-async fn serve(stream: TcpStream, app: Arc<App>, running: watch::Receiver<()>) {
+async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::Receiver<()>) {
     // Without it, pieces would wait for each other. A socket that refuses is one that has closed.
     let _ = stream.set_nodelay(true);
     let mut stopping = running.clone();
-    let (io, caller) = Caller::new(stream, running);
+    let (io, caller) = Caller::new(stream, peer, running);
     let service = service_fn(|request| {
         // A caller that leaves right away is in the log, too: hyper may not come to asking for the reply.
         let exchange = Exchange::begin(app.clone(), caller.clone(), &request);

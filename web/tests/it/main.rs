@@ -1,5 +1,6 @@
 //! The Web function as a process: real sockets on both sides, and the bytes on them in the test.
 
+mod ask;
 mod egress;
 mod forward;
 mod framing;
