@@ -1,0 +1,72 @@
+//! `ask-bench`: what the functions cost, measured beside their peers. Started by `bench/run`, which builds what it needs.
+
+mod api;
+mod cold;
+mod http;
+mod memory;
+mod package;
+mod peers;
+mod process;
+mod provider;
+mod results;
+mod stats;
+mod syscalls;
+mod warm;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+use crate::peers::Place;
+use crate::process::Cores;
+use crate::results::Section;
+
+/// A part: its name on the command line, its title, and its rounds.
+type Part = (&'static str, &'static str, usize, fn(&Place, usize) -> anyhow::Result<Section>);
+
+const PARTS: [Part; 6] = [
+    ("cold", cold::TITLE, 50, cold::measure),
+    ("warm", warm::TITLE, 9, warm::measure),
+    ("tls", warm::TITLE_TLS, 9, warm::measure_tls),
+    ("memory", memory::TITLE, 1, memory::measure),
+    ("package", package::TITLE, 1, package::measure),
+    ("syscalls", syscalls::TITLE, 1, syscalls::measure),
+];
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ask-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let folder = |name: &str| -> anyhow::Result<PathBuf> {
+        let folder = env::var_os(name).with_context(|| format!("{name} is not set: start bench/run"))?;
+        PathBuf::from(folder).canonicalize().context(name.to_owned())
+    };
+    let place = Place { dist: folder("DIST")?, built: folder("BUILT")?, cores: Cores::take()? };
+    let bench = folder("BENCH")?;
+    let rounds = env::var("ROUNDS").ok().map(|rounds| rounds.parse()).transpose().context("ROUNDS")?;
+    let wanted: Vec<String> = env::args().skip(1).collect();
+    let titles = PARTS.map(|(_, title, ..)| title);
+    for name in &wanted {
+        if name != "all" && !PARTS.iter().any(|(part, ..)| part == name) {
+            bail!("{name} is no part; there are {}, all", PARTS.map(|(part, ..)| part).join(", "));
+        }
+    }
+    let all = wanted.is_empty() || wanted.iter().any(|name| name == "all");
+    for (name, _, usual, measure) in PARTS {
+        if all || wanted.iter().any(|wanted| wanted == name) {
+            let section = measure(&place, rounds.unwrap_or(usual)).context(name)?;
+            println!("{}", section.markdown()?);
+            section.keep(&bench.join("RESULTS.md"), &titles)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Tables, and the file that keeps them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+/// What is at the top of the file; the sections follow in this order.
+const TOP: &str = "# Results\n\nWritten by `bench/run`; see [README.md](README.md) for what is measured and how. Ratios are \
+medians of the ratios of interleaved rounds.\n";
+
+/// One part's outcome.
+pub(crate) struct Section {
+    pub(crate) title: &'static str,
+    /// How it was measured.
+    pub(crate) how: String,
+    pub(crate) table: Table,
+    /// What was to be reached, and whether it was.
+    pub(crate) goals: Vec<Goal>,
+}
+
+/// A promise with its figure.
+pub(crate) struct Goal {
+    what: String,
+    met: bool,
+}
+
+impl Goal {
+    /// A figure that may be so large at most.
+    pub(crate) fn at_most(what: &str, figure: f64, most: f64) -> Self {
+        Self { what: format!("{what}: {figure:.2}, at most {most:.2}"), met: figure <= most }
+    }
+
+    /// A figure that must be so large at least.
+    pub(crate) fn at_least(what: &str, figure: f64, least: f64) -> Self {
+        Self { what: format!("{what}: {figure:.2}, at least {least:.2}"), met: figure >= least }
+    }
+}
+
+/// A table in the making; the first row is its head.
+#[derive(Default)]
+pub(crate) struct Table(Vec<Vec<String>>);
+
+impl Table {
+    pub(crate) fn new(head: &[&str]) -> Self {
+        Self(vec![head.iter().map(|cell| (*cell).to_owned()).collect()])
+    }
+
+    pub(crate) fn row(&mut self, name: &str, cells: impl IntoIterator<Item = String>) {
+        self.0.push([name.to_owned()].into_iter().chain(cells).collect());
+    }
+
+    fn markdown(&self) -> String {
+        let mut lines: Vec<String> = self.0.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect();
+        let columns = self.0.first().map_or(0, Vec::len);
+        lines.insert(1, format!("| --- |{}\n", " ---: |".repeat(columns - 1)));
+        lines.concat()
+    }
+}
+
+impl Section {
+    /// The section as it is printed and kept.
+    pub(crate) fn markdown(&self) -> anyhow::Result<String> {
+        let goals: String = self
+            .goals
+            .iter()
+            .map(|goal| format!("- {} {}\n", if goal.met { "reached:" } else { "**missed:**" }, goal.what))
+            .collect();
+        let (title, how, table, where_and_when) =
+            (self.title, &self.how, self.table.markdown(), where_and_when()?);
+        Ok(format!("## {title}\n\n{how}\n\n{table}\n{goals}\n{where_and_when}\n"))
+    }
+
+    /// Puts it into the file in the place of its predecessor, in the order of all titles.
+    pub(crate) fn keep(&self, file: &Path, order: &[&str]) -> anyhow::Result<()> {
+        let old = fs::read_to_string(file).unwrap_or_default();
+        let mut sections: Vec<String> =
+            old.split("\n## ").skip(1).map(|section| format!("## {}\n", section.trim_end())).collect();
+        let title = |section: &str| section.lines().next().unwrap_or_default()[3..].to_owned();
+        sections.retain(|section| title(section) != self.title);
+        sections.push(self.markdown()?);
+        sections.sort_by_key(|section| order.iter().position(|name| *name == title(section)));
+        let whole = format!("{TOP}\n{}", sections.join("\n").trim_end());
+        fs::write(file, whole + "\n").with_context(|| format!("write {}", file.display()))
+    }
+}
+
+fn where_and_when() -> anyhow::Result<String> {
+    let says = |program: &str, args: &[&str]| -> anyhow::Result<String> {
+        let output = Command::new(program).args(args).output().context(program.to_owned())?;
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let cpu = fs::read_to_string("/proc/cpuinfo")?;
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
+    let date = says("date", &["-u", "+%F"])?;
+    let (cores, linux) = (says("nproc", &["--all"])?, says("uname", &["-sr"])?);
+    Ok(format!("{date}, {}, {cores} cores, {linux}.", model.trim_matches([' ', '\t', ':'])))
+}

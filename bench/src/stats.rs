@@ -1,0 +1,27 @@
+//! Medians, percentiles, and ratios of rounds.
+
+use std::time::Duration;
+
+/// The value below which so many per cent of them lie. Zero where there are none.
+pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(at).copied().unwrap_or_default()
+}
+
+/// The value in the middle.
+pub(crate) fn median(values: &[f64]) -> f64 {
+    percentile(values, 50)
+}
+
+/// The median of what one peer took by what another took in the same round: what disturbs a round disturbs both.
+pub(crate) fn ratio(values: &[f64], base: &[f64]) -> f64 {
+    let ratios: Vec<f64> = values.iter().zip(base).map(|(value, base)| value / base).collect();
+    median(&ratios)
+}
+
+/// Microseconds.
+pub(crate) fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
