@@ -2,6 +2,8 @@
 // optional: data-title, data-token (the public one), data-lang ("en", "zh"), data-placeholder, data-greeting.
 (() => {
 "use strict";
+if (window.askWidget) return;
+window.askWidget = true;
 const script = document.currentScript;
 const option = script.dataset;
 const T = /^zh/i.test(option.lang || navigator.language) ? {
@@ -27,7 +29,7 @@ async function ask(url, messages, token, signal, show) {
   const body = JSON.stringify({ messages });
   const reply = await fetch(url, { method: "POST", headers, body, signal }).catch(() => { throw failure(T.network); });
   if (reply.status === 413 && messages.length > 1) {
-    messages.splice(0, 2 * Math.ceil(messages.length / 4));
+    messages.splice(0, 2 * Math.ceil((messages.length - 1) / 4));
     return ask(url, messages, token, signal, show);
   }
   if (!reply.ok) {
@@ -61,19 +63,16 @@ async function ask(url, messages, token, signal, show) {
 const style = `
 :host { all: initial !important; }
 * { box-sizing: border-box; margin: 0; font: inherit; color: inherit; }
-div, dialog {
-  --sheet: #fff; --ink: #22252a; --soft: #666a71; --line: #dedad3; --mark: #2f6f5e; --on-mark: #fff; --tint: #e9f0ec; --bad: #a3312a;
-}
-@media (prefers-color-scheme: dark) {
-  div, dialog {
-    --sheet: #1f2225; --ink: #e8e6e1; --soft: #a0a4ab; --line: #363b40; --mark: #7cc4ad; --on-mark: #10201a; --tint: #22302b; --bad: #f0a39b;
-  }
-}
 .root {
+  --sheet: #fff; --ink: #22252a; --soft: #666a71; --line: #dedad3; --mark: #2f6f5e; --on-mark: #fff; --tint: #e9f0ec; --bad: #a3312a;
   position: fixed; z-index: 2147483647; right: max(20px, env(safe-area-inset-right)); bottom: max(20px, env(safe-area-inset-bottom));
   color-scheme: light dark; color: var(--ink);
   font: 15px/1.6 system-ui, -apple-system, "Segoe UI", "PingFang SC", "Noto Sans SC", "Microsoft YaHei", sans-serif;
 }
+@media (prefers-color-scheme: dark) {
+  .root { --sheet: #1f2225; --ink: #e8e6e1; --soft: #a0a4ab; --line: #363b40; --mark: #7cc4ad; --on-mark: #10201a; --tint: #22302b; --bad: #f0a39b; }
+}
+@media print { .root { display: none; } }
 button { display: grid; place-items: center; width: 36px; height: 36px; padding: 0; border: 0; border-radius: 50%; background: none; cursor: pointer; }
 svg { width: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .bubble, .go { background: var(--mark); color: var(--on-mark); }
@@ -81,7 +80,7 @@ svg { width: 20px; fill: none; stroke: currentColor; stroke-width: 2; stroke-lin
 .bubble svg { width: 26px; }
 :focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 dialog {
-  position: absolute; inset: auto 0 72px auto; width: 380px; height: min(600px, 100vh - 112px); padding: 0; overflow: hidden;
+  position: absolute; inset: auto 0 72px auto; width: 380px; height: min(600px, 100dvh - 112px); padding: 0; overflow: hidden;
   border: 1px solid var(--line); border-radius: 20px; background: var(--sheet); color: inherit; box-shadow: 0 12px 40px #0003;
 }
 dialog[open] { display: flex; flex-direction: column; animation: rise .18s ease-out; }
@@ -89,14 +88,15 @@ dialog[open] { display: flex; flex-direction: column; animation: rise .18s ease-
 header { display: flex; align-items: center; justify-content: space-between; padding: 8px 8px 8px 20px; border-bottom: 1px solid var(--line); }
 h2 { font-weight: 600; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .talk { flex: 1; overflow-y: auto; overscroll-behavior: contain; padding: 20px; }
-.talk p { width: fit-content; margin-bottom: 16px; white-space: pre-wrap; overflow-wrap: anywhere; }
+.talk > * { width: fit-content; margin-bottom: 16px; white-space: pre-wrap; overflow-wrap: anywhere; }
+.talk:focus-visible { outline-offset: -2px; }
 .talk .question { max-width: 85%; margin-left: auto; padding: 6px 14px; border-radius: 18px; background: var(--tint); }
 .talk .note { margin-top: -8px; font-size: 13px; color: var(--soft); }
 .talk .bad { color: var(--bad); }
 .busy::after { content: ""; display: inline-block; width: 9px; height: 9px; margin-inline-start: 4px; border-radius: 50%; background: var(--mark); animation: pulse 1.2s ease-in-out infinite; }
 @keyframes pulse { 50% { opacity: .25; } }
 form { display: flex; align-items: end; gap: 8px; margin: 0 12px max(12px, env(safe-area-inset-bottom)); padding: 4px; border: 1px solid var(--line); border-radius: 22px; }
-form:focus-within { border-color: var(--mark); }
+form:focus-within { border-color: var(--mark); outline: 2px solid var(--mark); outline-offset: -1px; }
 textarea { flex: 1; min-width: 0; max-height: 120px; padding: 5px 12px; border: 0; outline: 0 !important; background: none; font-size: 16px; resize: none; field-sizing: content; }
 ::placeholder { color: var(--soft); opacity: 1; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
@@ -106,7 +106,6 @@ textarea { flex: 1; min-width: 0; max-height: 120px; padding: 5px 12px; border: 
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; } }`;
 
 function build() {
-  if (document.querySelector("ask-widget")) return;
   const element = (tag, properties, ...children) => {
     const made = Object.assign(document.createElement(tag), properties);
     made.append(...children);
@@ -132,7 +131,7 @@ function build() {
     element("header", {}, element("h2", {}, title), close), talk, form, status);
   const bubble = element("button", { className: "bubble", ariaLabel: title, title, ariaHasPopup: "dialog", ariaExpanded: "false" },
     icon("M4 4h16a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2h-8l-5 4v-4H4a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z"));
-  const say = (className, text) => talk.appendChild(element("p", { className, dir: "auto" }, text));
+  const say = (className, text, tag = "p") => talk.appendChild(element(tag, { className, dir: "auto" }, text));
 
   let past = []; // Complete exchanges, as the model is sent them.
   let asking = null; // The AbortController of the question under way.
@@ -147,7 +146,7 @@ function build() {
     if (!question || asking) return;
     box.value = "";
     status.textContent = T.waiting;
-    say("question", question);
+    say("question", question, "h3");
     const text = new Text();
     const answer = say("busy", text);
     talk.scrollTop = talk.scrollHeight;

@@ -1,0 +1,208 @@
+// The parts of each test: a stand-in provider, the functions as processes, pages of a foreign origin, Chromium.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { copyFile, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
+import http from "node:http";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { json } from "node:stream/consumers";
+import { after, describe } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+export const root = fileURLToPath(new URL("../..", import.meta.url));
+const binaries = process.env.BINARIES ?? join(root, "target/debug");
+
+/** The functions under test: `start(t, settings)` resolves to the address of a running one. */
+export const targets = [
+  {
+    name: "the Web function",
+    streams: true,
+    start: (t, settings) => serve(t, (port) =>
+      spawn(join(binaries, "ask-web"), { env: { HOST: "127.0.0.1", PORT: port, ...settings }, stdio })),
+  },
+  {
+    name: "the event function",
+    streams: false,
+    async start(t, settings) {
+      const directory = await mkdtemp(join(tmpdir(), "ask-"));
+      t.after(() => rm(directory, { recursive: true }));
+      await copyFile(join(root, "bootstrap"), join(directory, "bootstrap"));
+      await symlink(join(binaries, "ask"), join(directory, "ask"));
+      const variables = Object.entries(settings).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
+      return serve(t, (port) => spawn(join(binaries, "scf-emulator"),
+        ["--listen", `127.0.0.1:${port}`, ...variables, join(directory, "bootstrap")],
+        { env: { PATH: process.env.PATH }, stdio }));
+    },
+  },
+];
+
+/** Declares the same tests for each function. */
+export const forEachTarget = (declare) => {
+  for (const target of targets) describe(target.name, () => declare(target));
+};
+
+const stdio = ["ignore", "ignore", "inherit"];
+const patience = 15_000; // Milliseconds until a condition that a test waits for is given up.
+
+/** Rejects once a test has waited long enough for something. */
+const late = (complaint) => new Promise((_, reject) => setTimeout(() => reject(new Error(complaint)), patience).unref());
+
+/** Starts a process on a free port, waits until it accepts connections, and ends it with the test. */
+async function serve(t, start) {
+  const port = await freePort();
+  const child = start(String(port));
+  const exit = new Promise((resolve, reject) => child.once("exit", resolve).once("error", reject));
+  const stop = () => {
+    child.kill();
+    return Promise.race([exit, late("the process has not ended on SIGTERM")]);
+  };
+  t.after(stop);
+  const gone = exit.then((code) => { throw new Error(`${child.spawnfile} ended with ${code} before it listened`); });
+  gone.catch(() => {});
+  await Promise.race([accepting(port), gone, late(`${child.spawnfile} does not listen`)]);
+  return { url: `http://127.0.0.1:${port}/`, stop };
+}
+
+const freePort = () => new Promise((resolve) => {
+  const server = net.createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+const accepting = (port) => new Promise((resolve) => {
+  const knock = () => net.connect(port, "127.0.0.1")
+    .once("connect", function connected() { this.destroy(); resolve(); })
+    .once("error", () => setTimeout(knock, 10));
+  knock();
+});
+
+/** Serves `answer(request, response)` at 127.0.0.1 until the test ends; resolves to the port. */
+const listen = (t, answer) => new Promise((resolve) => {
+  const server = http.createServer(answer).listen(0, "127.0.0.1", () => resolve(server.address().port));
+  t.after(() => { server.closeAllConnections(); server.close(); });
+});
+
+/** An OpenAI-compatible provider whose every answer is given, piece by piece, by the test. */
+async function startProvider(t) {
+  const asked = [];
+  const waiting = [];
+  const port = await listen(t, async (request, response) => {
+    assert.equal(`${request.method} ${request.url}`, "POST /v1/chat/completions");
+    const call = new Call(await json(request), response);
+    if (waiting.length) waiting.shift()(call); else asked.push(call);
+  });
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    /** The next question that reaches the provider. */
+    next: () => asked.length ? Promise.resolve(asked.shift()) : Promise.race([
+      new Promise((resolve) => waiting.push(resolve)), late("no question has reached the provider"),
+    ]),
+    /** Questions that no test has taken yet. */
+    asked,
+  };
+}
+
+class Call {
+  #response;
+  #whole = "";
+
+  constructor({ messages, stream }, response) {
+    this.messages = messages;
+    this.stream = stream;
+    this.#response = response;
+    /** Resolves when the function hangs up. */
+    this.gone = new Promise((resolve) => response.once("close", resolve));
+  }
+
+  send(piece) {
+    if (this.stream) this.#chunk({ delta: { content: piece } }); else this.#whole += piece;
+  }
+
+  end(piece = "") {
+    this.send(piece);
+    if (!this.stream) {
+      const message = { role: "assistant", content: this.#whole };
+      return this.fail(200, { model: "stand-in", choices: [{ message, finish_reason: "stop" }] });
+    }
+    this.#chunk({ delta: {}, finish_reason: "stop" });
+    this.#response.end("data: [DONE]\n\n");
+  }
+
+  fail(status, body) {
+    this.#response.writeHead(status, { "Content-Type": "application/json" }).end(JSON.stringify(body));
+  }
+
+  breakOff() {
+    this.#response.destroy();
+  }
+
+  #chunk(choice) {
+    if (!this.#response.headersSent) this.#response.writeHead(200, { "Content-Type": "text/event-stream" });
+    this.#response.write(`data: ${JSON.stringify({ object: "chat.completion.chunk", choices: [choice] })}\n\n`);
+  }
+}
+
+/** A function with its provider. */
+export async function startFunction(t, target, settings = {}) {
+  const provider = await startProvider(t);
+  const server = await target.start(t, { OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "test-key", ...settings });
+  return { provider, ...server };
+}
+
+/** A site of somebody else's, on another host than the functions: `pages` are HTML by path, the rest is read from node_modules. */
+export async function startSite(t, headers = {}) {
+  const pages = {};
+  const types = { js: "text/javascript", mjs: "text/javascript", css: "text/css" };
+  const port = await listen(t, async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    if (pathname in pages) {
+      return response.writeHead(200, { "Content-Type": "text/html; charset=utf-8", ...headers }).end(pages[pathname]);
+    }
+    const file = await readFile(new URL("node_modules" + pathname, import.meta.url)).catch(() => null);
+    response.writeHead(file ? 200 : 404, { "Content-Type": types[pathname.split(".").pop()] ?? "text/plain" }).end(file);
+  });
+  return { origin: `http://localhost:${port}`, pages };
+}
+
+let launching;
+after(async () => (await launching)?.close());
+
+/** A page in a browser profile of its own. What the browser complains about fails the test, expected statuses aside. */
+export async function openPage(t, options = {}) {
+  launching ??= chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+      "--disable-component-update", "--disable-sync", "--no-proxy-server",
+      // Nothing beyond this machine is asked for: deep-chat would fetch a font.
+      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+    ],
+  });
+  const context = await (await launching).newContext({ locale: "en-US", ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(patience);
+  const complaints = [];
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("dialog", (dialog) => { complaints.push(`dialog: ${dialog.message()}`); dialog.dismiss(); });
+  page.on("console", (message) => {
+    if (message.type() === "error" && !/^Failed to load resource/.test(message.text())) complaints.push(message.text());
+  });
+  t.after(async () => {
+    await context.close();
+    assert.deepEqual(complaints, []);
+  });
+  return page;
+}
+
+/** Waits until the element holds the text. */
+export const shows = (locator, text) => locator.filter({ hasText: text }).first().waitFor();
+
+/** Waits until `condition`, evaluated in the page, holds. */
+export const holds = (page, condition, argument) => page.waitForFunction(condition, argument);
+
+/** Keeps a picture for human eyes. */
+export const picture = (page, name) =>
+  page.screenshot({ path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)) });
