@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { forEachTarget, openPage, picture, shows, startFunction, startSite } from "./support.js";
 
 /** A site with `html(url)`, the function at `url`. */
-async function openSite(t, target, html) {
+async function openSite(t, target, html, options) {
   const site = await startSite(t);
   const running = await startFunction(t, target, { ASK_ORIGINS: site.origin });
   site.pages["/"] = `<!doctype html><html lang="en"><meta charset="utf-8"><body>${html(running.url)}`;
-  const page = await openPage(t);
+  const page = await openPage(t, options);
   const open = () => page.goto(site.origin + "/");
   return { ...running, page, open };
 }
@@ -44,7 +44,7 @@ forEachTarget((target) => {
   }
 
   test("deep-chat shows an error as its sentence", async (t) => {
-    const { page, open, provider } = await openSite(t, target, deepChat({}));
+    const { page, open, provider } = await openSite(t, target, deepChat({}), { expected: /OPENAI_MODEL/ });
     await open();
     const input = page.locator("deep-chat #text-input");
     await input.click();

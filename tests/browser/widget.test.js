@@ -186,7 +186,9 @@ forEachTarget((target) => {
   });
 
   test("a page that the function does not know gets a sentence", async (t) => {
-    const { box, bubble, talk } = await openWidget(t, target, { settings: { ASK_ORIGINS: "https://shop.example" } });
+    const { box, bubble, talk } = await openWidget(t, target, {
+      settings: { ASK_ORIGINS: "https://shop.example" }, expected: /CORS policy/,
+    });
     await bubble.click();
     await ask(box, "Hello");
     await talk.locator(".bad").waitFor();
