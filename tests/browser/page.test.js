@@ -183,7 +183,7 @@ forEachTarget((target) => {
     const { page, provider, box, answers } = await openAsk(t, target, { settings: { ASK_PUBLIC_TOKEN: "let-me-in" } });
     const key = page.locator("#key");
     await ask(box, "What is Rust?");
-    await key.waitFor();
+    await shows(page.locator("#why"), "An access token is needed.");
     assert.equal(await key.getAttribute("type"), "password");
     assert.equal(await page.evaluate(() => document.activeElement.id), "key");
     await picture(page, `token ${target.name}`);
@@ -191,7 +191,7 @@ forEachTarget((target) => {
     const refused = page.waitForResponse((response) => response.status() === 401);
     await page.keyboard.press("Enter");
     await refused;
-    await key.waitFor();
+    await shows(page.locator("#why"), "The access token was not accepted.");
     assert.equal(provider.asked.length, 0);
 
     await key.fill("let-me-in");
@@ -213,6 +213,19 @@ forEachTarget((target) => {
       settings: { ASK_PUBLIC_TOKEN: "let-me-in", ASK_SIGNING_KEY: key }, query: `?exp=${exp}&sig=${sig}`,
     });
     await ask(box, "What is Rust?");
+    (await provider.next()).end("A language.");
+    await idle(page);
+    assert.equal(await answers.innerText(), "A language.");
+  });
+
+  test("a link that has expired says so and lets a token take its place", async (t) => {
+    const { page, provider, box, answers } = await openAsk(t, target, {
+      settings: { ASK_PUBLIC_TOKEN: "let-me-in", ASK_SIGNING_KEY: "a key of sixteen characters or more" }, query: "?exp=1000000000&sig=c2ln",
+    });
+    await ask(box, "What is Rust?");
+    await shows(page.locator("#why"), /link/);
+    await page.locator("#key").fill("let-me-in");
+    await page.keyboard.press("Enter");
     (await provider.next()).end("A language.");
     await idle(page);
     assert.equal(await answers.innerText(), "A language.");

@@ -44,7 +44,7 @@ export const forEachTarget = (declare) => {
   for (const target of targets) describe(target.name, () => declare(target));
 };
 
-const stdio = ["ignore", "ignore", "inherit"];
+const stdio = ["ignore", "ignore", "pipe"];
 const patience = 15_000; // Milliseconds until a condition that a test waits for is given up.
 
 /** Rejects once a test has waited long enough for something. */
@@ -55,12 +55,14 @@ async function serve(t, start) {
   const port = await freePort();
   const child = start(String(port));
   const exit = new Promise((resolve, reject) => child.once("exit", resolve).once("error", reject));
+  let said = "";
+  child.stderr.on("data", (bytes) => { said += bytes; });
   const stop = () => {
     child.kill();
     return Promise.race([exit, late("the process has not ended on SIGTERM")]);
   };
   t.after(stop);
-  const gone = exit.then((code) => { throw new Error(`${child.spawnfile} ended with ${code} before it listened`); });
+  const gone = exit.then((code) => { throw new Error(`${child.spawnfile} ended with ${code} before it listened: ${said}`); });
   gone.catch(() => {});
   await Promise.race([accepting(port), gone, late(`${child.spawnfile} does not listen`)]);
   return { url: `http://127.0.0.1:${port}/`, stop };
@@ -207,4 +209,4 @@ export const holds = (page, condition, argument) => page.waitForFunction(conditi
 
 /** Keeps a picture for human eyes. */
 export const picture = (page, name) =>
-  page.screenshot({ path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)) });
+  page.screenshot({ path: fileURLToPath(new URL(`screenshots/${name}.png`, import.meta.url)), animations: "disabled" });
