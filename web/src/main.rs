@@ -31,7 +31,31 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::App;
 use crate::exchange::print;
 
+const HELP: &str = "\
+ask-web: ask a chat model by URL with streamed answers, and a reverse proxy for OpenAI's API
+
+Usage: ask-web            listens on $HOST:$PORT, 127.0.0.1:9000 where they are not set
+       ask-web --help | --version
+
+Settings come from the environment. OPENAI_API_KEY answers questions at / and /ask;
+ASK_TOKEN lends that key to clients of the proxy at /v1.";
+
 fn main() -> ExitCode {
+    match env::args().nth(1).as_deref() {
+        None => {}
+        Some("--version" | "-V") => {
+            println!("ask-web {}", env!("CARGO_PKG_VERSION"));
+            return ExitCode::SUCCESS;
+        }
+        Some("--help" | "-h") => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        Some(_) => {
+            eprintln!("{HELP}");
+            return ExitCode::FAILURE;
+        }
+    }
     // A panic's text may hold what was asked or a key: where it was is all that anybody gets to see.
     panic::set_hook(Box::new(|info| match info.location() {
         Some(location) => eprintln!("panicked at {location}"),

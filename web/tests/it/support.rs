@@ -1,7 +1,9 @@
 //! The program under test as a process, and both ends of the wire in the hands of the test.
 
+use std::env;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -15,6 +17,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) const KEY: &str = "sk-server-Zq7";
 pub(crate) const TOKEN: &str = "owner-token-Xw9";
 
+/// The start file in the unpacked zip that `ASK_WEB_PACKAGE` names, else the binary that cargo has built.
+pub(crate) fn program() -> PathBuf {
+    let packaged = env::var_os("ASK_WEB_PACKAGE").map(|folder| Path::new(&folder).join("scf_bootstrap"));
+    packaged.unwrap_or_else(|| env!("CARGO_BIN_EXE_ask-web").into())
+}
+
 /// `ask-web` on a port of its own.
 pub(crate) struct Server {
     child: Child,
@@ -25,8 +33,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it with these variables and no others.
     pub(crate) fn start(vars: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ask-web"));
-        command.env_clear().env("PORT", "0").envs(vars.iter().copied());
+        let mut command = Command::new(program());
+        // The start file of the zip opens the server to everybody; on a machine it is for that machine.
+        command.env_clear().env("HOST", "127.0.0.1").env("PORT", "0").envs(vars.iter().copied());
+        if let Some(folder) = env::var_os("ASK_WEB_PACKAGE") {
+            command.current_dir(folder);
+        }
         Self::spawn(command)
     }
 
