@@ -1,6 +1,6 @@
 //! The provider, asked over ureq: one request at a time, all of it inside a deadline.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use ask_core::attempts::Attempts;
@@ -64,14 +64,18 @@ impl Provider {
     ) -> Result<Answer, Refusal> {
         let body = completion::request(settings, attempts.model(), messages, settings.partial);
         let key = attempts.key().map_or("", |key| key.expose());
-        let reply = self.post(key, &body, settings.partial, deadline)?;
-        let is_stream = reply.status() == StatusCode::OK && !is_json(reply.headers());
-        if settings.partial && is_stream {
-            return self.read_stream(reply.into_body(), deadline);
+        let (head, body) = self.post(key, &body, settings.partial, deadline)?.into_parts();
+        let mut body = BufReader::new(body.into_with_config().limit(LARGEST_REPLY).reader());
+        // Not every provider streams because it was asked to, and not every one says what it sends.
+        if settings.partial && head.status == StatusCode::OK && !is_json(&head.headers) {
+            let first = body.fill_buf().map_err(|error| broken(error.into(), deadline))?;
+            if !first.trim_ascii_start().starts_with(b"{") {
+                return self.read_stream(body, deadline);
+            }
         }
-        let (head, body) = reply.into_parts();
-        let body = read_whole(body, deadline)?;
-        completion::read(head.status, &head.headers, &body, &self.mask)
+        let mut whole = Vec::new();
+        body.read_to_end(&mut whole).map_err(|error| broken(error.into(), deadline))?;
+        completion::read(head.status, &head.headers, &whole, &self.mask)
     }
 
     /// Posts the question. A connection that was kept may have gone since, which costs a new one and no more.
@@ -111,13 +115,12 @@ impl Provider {
         })
     }
 
-    fn read_stream(&self, body: Body, deadline: Instant) -> Result<Answer, Refusal> {
-        let mut reader = body.into_with_config().limit(LARGEST_REPLY).reader();
+    fn read_stream(&self, mut body: impl Read, deadline: Instant) -> Result<Answer, Refusal> {
         let mut stream = Stream::new(self.mask.clone());
         let mut text = String::new();
         let mut bytes = [0; 8 * 1024];
         while !stream.is_done() {
-            match reader.read(&mut bytes) {
+            match body.read(&mut bytes) {
                 Ok(0) => break,
                 Ok(read) => text.push_str(&stream.push(&bytes[..read])?),
                 Err(error) => {
@@ -137,13 +140,6 @@ impl Provider {
 /// What has arrived when time ran out.
 fn so_far(text: String, about: &About) -> Answer {
     Answer { text, about: About { finish_reason: Some("deadline".into()), ..about.clone() } }
-}
-
-fn read_whole(body: Body, deadline: Instant) -> Result<Vec<u8>, Refusal> {
-    let mut whole = Vec::new();
-    let mut reader = body.into_with_config().limit(LARGEST_REPLY).reader();
-    reader.read_to_end(&mut whole).map_err(|error| broken(error.into(), deadline))?;
-    Ok(whole)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
