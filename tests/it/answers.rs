@@ -53,7 +53,16 @@ fn the_answer_arrives_however_the_provider_frames_it() {
     let spaced = format!("{head}content-length: {}\r\n\r\n\r\n\t {body}\n", body.len() + 5).into_bytes();
     let typed =
         format!("HTTP/1.1 200 \r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let whole = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
+    let early = format!("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n{whole}");
+    let long = "x".repeat(300);
+    let headers: String = (0..100).map(|count| format!("x-{count}: {long}\r\n")).collect();
+    let many = whole.replacen("\r\n", &format!("\r\n{headers}"), 1);
+    let folded = whole.replacen("content-length: ", "Content-Length:   ", 1);
     let turns = [
+        vec![Act::Send(early.into_bytes())],
+        vec![Act::Send(many.into_bytes())],
+        vec![Act::Send(folded.into_bytes())],
         vec![Act::Send(by_chunks(1))],
         vec![Act::Send(by_chunks(7))],
         vec![Act::Send(by_chunks(1000))],
@@ -66,7 +75,7 @@ fn the_answer_arrives_however_the_provider_frames_it() {
     ];
     let provider = Server::new(turns);
     let ask = Ask::of(&provider).start();
-    for _ in 0..8 {
+    for _ in 0..11 {
         ask.ask("hi").says("Grüße \u{1F600}\n");
     }
 }

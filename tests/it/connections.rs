@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use crate::support::{Act, Ask, Gate, Request, Server, answer, json_reply, listen, reply, splice};
 
@@ -88,8 +89,11 @@ fn a_connection_that_goes_while_the_instance_is_frozen_costs_a_reconnect() {
     ask.freeze = true;
     let ask = ask.start();
     ask.ask("hi").says("first");
-    let stat = fs::read_to_string(format!("/proc/{}/stat", ask.emulator.pid().unwrap())).unwrap();
-    assert!(stat.contains(") T "), "not frozen: {stat}");
+    // The signal to stop takes its time.
+    let stat = format!("/proc/{}/stat", ask.emulator.pid().unwrap());
+    while !fs::read_to_string(&stat).unwrap().contains(") T ") {
+        thread::yield_now();
+    }
     close.open();
     closed.wait();
     let reply = ask.ask("hi");

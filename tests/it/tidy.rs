@@ -151,7 +151,9 @@ fn the_documents_list_every_setting_and_every_code() {
     let code = source.split_once("pub fn code(").unwrap().1.split_once("\n    }\n").unwrap().0;
     let codes: Vec<_> = code.split('"').skip(1).step_by(2).collect();
     assert!(codes.len() > 20, "{codes:?}");
-    let readme = read("README.md");
-    assert_eq!(table_with(&readme, "OPENAI_BASE_URL"), VARIABLES);
-    assert_eq!(table_with(&readme, "answer_filtered"), codes);
+    for name in ["README.md", "docs/README.zh-CN.md"] {
+        let document = read(name);
+        assert_eq!(table_with(&document, "OPENAI_BASE_URL"), VARIABLES, "{name}");
+        assert_eq!(table_with(&document, "answer_filtered"), codes, "{name}");
+    }
 }

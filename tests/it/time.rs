@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Ask, Gate, Server, answer, each, listen};
+use crate::support::{Act, Ask, Gate, Server, answer, each, failing, listen, reply};
 
 /// A provider's pace: it says something every now and then, until the caller has gone.
 fn slowly(first: &str, piece: &str) -> String {
@@ -48,7 +48,8 @@ fn out_of_time_is_said_before_the_platform_ends_the_instance() {
         format!("https://{silent}"),
     ];
     each(&rows, |url| {
-        let ask = Ask::of(&never_answers).set("OPENAI_BASE_URL", url).limit(3.0).start();
+        let ask =
+            Ask::of(&never_answers).set("OPENAI_BASE_URL", url).set("ASK_TIMEOUT", "60").limit(3.0).start();
         let reply = ask.ask("hi");
         reply.fails(504, "deadline");
         assert!(reply.body.contains("time-out"), "{}", reply.body);
@@ -128,10 +129,23 @@ fn a_stream_that_ends_in_time_is_the_whole_answer() {
 
 #[test]
 fn a_provider_that_does_not_stream_is_read_whole() {
-    let provider = Server::always(answer("Yes."));
-    let reply = Ask::of(&provider).set("ASK_PARTIAL", "1").start().ask("hi");
-    reply.says("Yes.");
-    assert_eq!(reply.header("x-finish-reason"), None);
+    let completion = r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#;
+    let provider = Server::new([
+        answer("Yes."),
+        reply(200, &["content-type: Application/JSON; charset=utf-8"], format!("\n\n  {completion}")),
+        reply(200, &["content-type: text/plain"], completion),
+        reply(200, &[], completion),
+        failing(401, "invalid_api_key", "no"),
+        reply(200, &["content-type: text/html"], "<html>"),
+    ]);
+    let ask = Ask::of(&provider).set("ASK_PARTIAL", "1").start();
+    for _ in 0..4 {
+        let reply = ask.ask("hi");
+        reply.says("Yes.");
+        assert_eq!(reply.header("x-finish-reason"), None);
+    }
+    ask.ask("hi").fails(502, "upstream_key");
+    ask.ask("hi").fails(502, "upstream_failed");
 }
 
 #[test]

@@ -51,14 +51,19 @@ impl Ask {
         command
     }
 
-    /// Behind the local platform.
-    pub(crate) fn start(self) -> Running {
+    /// The platform's side.
+    pub(crate) fn settings(self) -> Settings {
         let mut function = Function::new(program("bootstrap"));
         function.env = self.vars.into_iter().collect();
         let mut settings = Settings::new(function);
         settings.limits.time = self.limit;
         settings.freeze = self.freeze;
-        Running { emulator: settings.start("127.0.0.1:0").unwrap() }
+        settings
+    }
+
+    /// Behind the local platform.
+    pub(crate) fn start(self) -> Running {
+        Running { emulator: self.settings().start("127.0.0.1:0").unwrap() }
     }
 }
 
