@@ -1,8 +1,10 @@
 // The ask page, as both functions serve it to a browser.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { test } from "node:test";
-import { forEachTarget, holds, openPage, picture, shows, startFunction } from "./support.js";
+import { forEachTarget, holds, listen, openPage, picture, root, shows, startFunction } from "./support.js";
 
 /** A running function and its page. */
 async function openAsk(t, target, { settings, query = "", ...options } = {}) {
@@ -19,6 +21,35 @@ const ask = async (box, question) => {
 const idle = (page) => holds(page, () => !document.querySelector(".busy"));
 const user = (content) => ({ role: "user", content });
 const assistant = (content) => ({ role: "assistant", content });
+
+test("pieces that are cut anywhere come together again", async (t) => {
+  const html = await readFile(join(root, "core/src/page/ask.html"));
+  const bytes = Buffer.from('id: 1\r\ndata: {"text":"你好"}\r\n\r\ndata:{"text":", "}\n\n: still here\n\ndata: {"text":"Welt 🌍"}\n\ndata: [DONE]');
+  let reply;
+  const asked = new Promise((resolve) => {
+    reply = (response) => resolve(response.writeHead(200, { "Content-Type": "text/event-stream" }));
+  });
+  const port = await listen(t, (request, response) => {
+    if (request.method === "POST") reply(response);
+    else response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" }).end(html);
+  });
+  const page = await openPage(t);
+  await page.goto(`http://127.0.0.1:${port}/`);
+  await ask(page.locator("#box"), "Hello");
+  const response = await asked;
+  // Each cut lies in the middle of an event or a character; what came before it is on the page before the rest is sent.
+  const cuts = [["text\":\", ", 4, "你好"], ["🌍", 2, "你好, "], ["[DONE]", 3, "你好, Welt 🌍"]];
+  let sent = 0;
+  for (const [mark, inside, shown] of cuts) {
+    const cut = bytes.indexOf(mark) + inside;
+    response.write(bytes.subarray(sent, cut));
+    sent = cut;
+    await holds(page, (text) => document.querySelector(".answer").textContent === text, shown);
+  }
+  response.end(bytes.subarray(sent));
+  await idle(page);
+  assert.equal(await page.locator(".note").count(), 0);
+});
 
 forEachTarget((target) => {
   test("a question is answered, and the conversation goes along with the next", async (t) => {

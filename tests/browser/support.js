@@ -83,7 +83,7 @@ const accepting = (port) => new Promise((resolve) => {
 });
 
 /** Serves `answer(request, response)` at 127.0.0.1 until the test ends; resolves to the port. */
-const listen = (t, answer) => new Promise((resolve) => {
+export const listen = (t, answer) => new Promise((resolve) => {
   const server = http.createServer(answer).listen(0, "127.0.0.1", () => resolve(server.address().port));
   t.after(() => { server.closeAllConnections(); server.close(); });
 });

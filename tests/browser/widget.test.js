@@ -142,9 +142,9 @@ forEachTarget((target) => {
     const seen = new Set();
     for (let step = 0; step < 12; step++) {
       seen.add(await focused(page));
+      assert.notEqual(await page.evaluate(() => document.activeElement.textContent), "Buy");
       await page.keyboard.press("Tab");
     }
-    assert.ok(!await page.evaluate(() => document.activeElement.textContent === "Buy"));
     assert.ok(seen.has("TEXTAREA") && seen.has("BUTTON"));
     await ask(box, "Hello");
     (await provider.next()).end("Good evening. What can I do for you?");
