@@ -111,7 +111,7 @@ impl Connector {
         let Some(tls) = &self.tls else { return Ok(Box::new(tcp)) };
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::InvalidData => Unopened::Tls(error.to_string()),
-            _ => Unopened::Tls(format!("the other side broke off ({})", error.kind())),
+            _ => Unopened::Connection(format!("{} while TLS was agreed on", error.kind())),
         };
         let connecting = TlsConnector::from(tls.config()?).connect(tls.name.clone(), tcp);
         let stream =

@@ -1,10 +1,11 @@
 //! `ask-web`: the question endpoint with streamed answers, and a reverse proxy for OpenAI's API, as SCF's Web function or
 //! on any machine.
 //!
-//! [`server`] takes connections and [`app`] decides what a request is for: [`ask`] answers questions, [`proxy`] forwards.
-//! Both reach the provider through [`provider`], which keeps connections that [`connect`] opens, with [`tls`] where it
-//! is spoken. [`caller`] watches the other end of each connection, and [`exchange`] writes the line in the log. What is
-//! not about bytes on their way is in `ask-core`.
+//! [`server`] takes connections and [`app`] decides what a request is for: [`ask`] asks the model, and [`tell`] tells the
+//! answer as it is written; [`proxy`] forwards, and [`pass`] passes the reply on. Both reach the provider through
+//! [`provider`], which keeps connections that [`connect`] opens, with [`tls`] where it is spoken, and say with
+//! [`unanswered`] why there is no reply. [`caller`] watches the other end of each connection, [`body`] has what travels
+//! in both directions, and [`exchange`] writes the line in the log. What is not about bytes on their way is in `ask-core`.
 
 mod app;
 mod ask;
@@ -12,10 +13,13 @@ mod body;
 mod caller;
 mod connect;
 mod exchange;
+mod pass;
 mod provider;
 mod proxy;
 mod server;
+mod tell;
 mod tls;
+mod unanswered;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -6,15 +6,13 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use ask_core::Failure;
-use ask_core::lang::Sentence;
-use ask_core::refusal::Refusal;
 use ask_core::settings::{Fault, Settings};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
@@ -23,8 +21,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::body::RequestBody;
 use crate::connect::{Connector, Unopened};
+use crate::unanswered::Unanswered;
 
-/// A connection that was idle for longer is not used again: a frozen instance does not see it go.
+/// A connection that was idle for longer is not used again: a frozen instance does not see it go. A frozen process hears
+/// of it from one clock, a machine that was halted as a whole from the other.
 const IDLE: Duration = Duration::from_secs(60);
 
 /// So many idle connections are kept.
@@ -32,19 +32,6 @@ const MOST_IDLE: usize = 64;
 
 /// Read and write buffers grow to this size at most, and so does the head of a reply, in bytes.
 const LARGEST_BUFFER: usize = 64 * 1024;
-
-/// Why a request got no reply.
-#[derive(Debug)]
-pub(crate) enum Unanswered {
-    /// No connection was opened.
-    Unopened(Unopened),
-    /// The connection broke before a byte of the reply came.
-    BrokeOff,
-    /// The reply is not HTTP, or its head is too large; what hyper says of it.
-    NotHttp(String),
-    /// The time for it was over.
-    Late,
-}
 
 /// The way to the provider, with the connections that are kept.
 pub(crate) struct Provider {
@@ -54,7 +41,7 @@ pub(crate) struct Provider {
 
 struct Idle {
     link: Link,
-    since: Instant,
+    since: (Instant, SystemTime),
 }
 
 /// What reads and writes on a connection whenever it is polled.
@@ -65,43 +52,6 @@ struct Link {
     sender: SendRequest<RequestBody>,
     /// What drives it; nothing once it has ended.
     connection: Option<Running>,
-}
-
-impl From<Unanswered> for Refusal {
-    /// What a question's caller is told, and whether it is worth asking again.
-    fn from(unanswered: Unanswered) -> Self {
-        let said = |en: String, zh: String| Failure::UpstreamUnreachable(Sentence::new(en, zh));
-        match unanswered {
-            Unanswered::Unopened(Unopened::Name(host)) => Self::passing(said(
-                format!("the name {host} cannot be resolved"),
-                format!("无法解析域名 {host}"),
-            )),
-            Unanswered::Unopened(Unopened::Timeout) => {
-                Self::passing(said("it does not take the connection".into(), "对方没有接受连接".into()))
-            }
-            Unanswered::Unopened(Unopened::Descriptors) => Self::passing(said(
-                "this server is out of file descriptors".into(),
-                "本服务的文件描述符已用完".into(),
-            )),
-            Unanswered::Unopened(Unopened::Connection(why)) => Self::passing(said(why.clone(), why)),
-            Unanswered::Unopened(Unopened::Proxy(why)) => {
-                said(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")).into()
-            }
-            Unanswered::Unopened(Unopened::Tls(why)) => {
-                said(format!("TLS: {why}"), format!("TLS 错误：{why}")).into()
-            }
-            Unanswered::BrokeOff => Self::passing(Failure::UpstreamFailed(Sentence::new(
-                "it closed the connection without an answer",
-                "它没有回答就断开了连接",
-            ))),
-            Unanswered::NotHttp(why) => Failure::UpstreamFailed(Sentence::new(
-                format!("it does not speak HTTP: {why}"),
-                format!("它说的不是 HTTP：{why}"),
-            ))
-            .into(),
-            Unanswered::Late => Failure::Deadline.into(),
-        }
-    }
 }
 
 impl Provider {
@@ -168,9 +118,12 @@ impl Provider {
     /// A kept connection that is still there, the one used last first.
     async fn kept(&self) -> Option<Link> {
         poll_fn(|cx| {
-            let mut idle = self.idle();
-            while let Some(mut kept) = idle.pop_back() {
-                if kept.since.elapsed() < IDLE && kept.link.is_idle(cx) {
+            let mut kept_ones = self.idle();
+            while let Some(mut kept) = kept_ones.pop_back() {
+                let (since, time) = kept.since;
+                // A clock that was set back tells nothing.
+                let idle = since.elapsed().max(time.elapsed().unwrap_or_default());
+                if idle < IDLE && kept.link.is_idle(cx) {
                     return Poll::Ready(Some(kept.link));
                 }
             }
@@ -184,7 +137,7 @@ impl Provider {
         if idle.len() == MOST_IDLE {
             idle.pop_front();
         }
-        idle.push_back(Idle { link, since: Instant::now() });
+        idle.push_back(Idle { link, since: (Instant::now(), SystemTime::now()) });
     }
 
     fn idle(&self) -> MutexGuard<'_, VecDeque<Idle>> {
@@ -261,6 +214,17 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The next bytes; nothing at the end.
+    pub(crate) async fn piece(&mut self) -> Result<Option<Bytes>, hyper::Error> {
+        while let Some(frame) = self.frame().await {
+            // Trailers say nothing that is needed.
+            if let Ok(bytes) = frame?.into_data() {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
     /// The body has ended: the connection may serve the next request.
     fn release(&mut self, cx: &mut Context<'_>) {
         if let Some(mut link) = self.link.take()

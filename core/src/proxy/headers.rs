@@ -31,7 +31,7 @@ pub fn towards_provider(settings: &Settings, headers: &HeaderMap, lent: Option<&
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
             || stays_with_us(name)
             || lent.is_some() && is_credential(name)
-            || value.to_str().is_ok_and(|value| holds_token(settings, value));
+            || holds_token(settings, &String::from_utf8_lossy(value.as_bytes()));
         if !stays {
             outgoing.append(name, value.clone());
         }

@@ -161,15 +161,19 @@ fn json_is_told_whole_and_asked_for_whole() {
 }
 
 #[test]
-fn a_provider_that_does_not_stream_is_understood() {
+fn a_provider_that_does_not_stream_is_understood_whatever_it_calls_that() {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let mut caller = server.send(&question("/?q=hi", ""));
-    let mut wire = provider.accept();
-    asked(&mut wire);
-    wire.send(whole("Hello."));
-    let head = caller.head();
-    assert_eq!(caller.body(&head), "Hello.");
+    let mut caller = server.connect();
+    let mut kept = None;
+    for content_type in ["application/json; charset=utf-8", "text/plain", "text/event-stream"] {
+        caller.send(question("/?q=hi", ""));
+        let wire = kept.get_or_insert_with(|| provider.accept());
+        asked(wire);
+        wire.send(whole("Hello.").replace("application/json", content_type));
+        let head = caller.head();
+        assert_eq!(caller.body(&head), "Hello.", "{content_type}");
+    }
 }
 
 #[test]
@@ -267,6 +271,20 @@ fn an_answer_that_breaks_off_says_so() {
     let (rest, line) = broken("text");
     assert_eq!(rest, "", "text ends as if it were whole");
     assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(200), Some("upstream_failed")));
+}
+
+#[test]
+fn text_that_came_before_the_break_is_shown() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let mut caller = server.send(&question("/?q=hi", ""));
+    let mut wire = provider.accept();
+    asked(&mut wire);
+    // All of it at once.
+    wire.send(format!("{STREAM}{}{}", piece("One"), chunk("data: {\"error\":\"broken\"}\n\n")));
+    assert_eq!(status(&caller.head()), 200);
+    assert_eq!(caller.chunk(), "One");
+    assert_eq!(caller.rest(), "");
 }
 
 #[test]

@@ -193,6 +193,20 @@ fn a_reply_that_breaks_off_breaks_off() {
 }
 
 #[test]
+fn what_came_before_the_break_is_passed_on() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let mut caller = server.send(&request("GET /v1/x", ""));
+    let mut asked = provider.accept();
+    asked.head();
+    // A chunk whose size is none: the break comes with what is before it.
+    asked.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\nnone\r\n");
+    assert_eq!(status(&caller.head()), 200);
+    assert_eq!(caller.chunk(), "abc");
+    assert_eq!(caller.rest(), "");
+}
+
+#[test]
 fn a_reply_that_breaks_off_is_reset_for_a_caller_that_knows_no_chunks() {
     let provider = Provider::start();
     let server = Server::before(&provider);

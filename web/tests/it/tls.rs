@@ -84,6 +84,24 @@ fn a_private_root_is_trusted_where_it_is_named() {
 }
 
 #[test]
+fn tls_goes_through_a_proxy() {
+    let (config, root) = certificate("provider.invalid");
+    let proxy = Provider::start();
+    let server = Server::start(&[
+        ("OPENAI_BASE_URL", "https://provider.invalid/v1"),
+        ("HTTPS_PROXY", &proxy.url("")),
+        ("SSL_CERT_FILE", root.to_str().unwrap()),
+    ]);
+    let mut caller = server.send(&request("GET /v1/models", ""));
+    let mut tunnel = proxy.accept();
+    assert!(tunnel.head().starts_with("CONNECT provider.invalid:443 HTTP/1.1\r\n"));
+    tunnel.send("HTTP/1.1 200 OK\r\n\r\n");
+    say(tunnel.stream, config, OK).unwrap();
+    let head = caller.head();
+    assert_eq!((status(&head), caller.body(&head).as_str()), (200, "ok"));
+}
+
+#[test]
 fn a_certificate_for_another_name_is_not() {
     let (config, root) = certificate("elsewhere.example");
     let port = provide(config, OK);
