@@ -79,18 +79,19 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
     // The limit stays what it is where it cannot be raised.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let on_scf = env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF");
-    let listen = listen(&mut settings, on_scf);
+    let listen = listen(&mut settings);
     let app = Arc::new(App::new(settings, listen.is_loopback(), on_scf));
     // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let served = runtime.block_on(async {
+        // Before the first connection, so that no stop goes amiss.
+        let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
         let host = listen.host.trim_start_matches('[').trim_end_matches(']');
         let listener = TcpListener::bind((host, listen.port))
             .await
             .with_context(|| format!("listen on {}:{}", listen.host, listen.port))?;
         announce(&app, &listener)?;
-        let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -105,19 +106,14 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
     served
 }
 
-/// Where to listen. Where that cannot be read, the server comes up at the usual place and says what is wrong.
-fn listen(settings: &mut Settings, on_scf: bool) -> Listen {
-    match settings.listen.clone() {
-        Ok(listen) => listen,
-        Err(fault) => {
-            settings.faults.push(fault);
-            let usual = Listen::default();
-            match on_scf {
-                true => Listen { host: "0.0.0.0".into(), ..usual },
-                false => usual,
-            }
-        }
-    }
+/// Where to listen. Where the port cannot be read, the server comes up at the usual one and says what is wrong.
+fn listen(settings: &mut Settings) -> Listen {
+    settings.listen.clone().unwrap_or_else(|fault| {
+        settings.faults.push(fault);
+        let host = env::var("HOST").ok().filter(|host| !host.is_empty());
+        let usual = Listen::default();
+        Listen { host: host.unwrap_or(usual.host), port: usual.port }
+    })
 }
 
 fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
