@@ -113,7 +113,6 @@ fn the_proxy_goes_by_the_scheme_of_the_base_url_and_around_no_proxy() {
 #[test]
 fn a_proxy_that_does_not_connect_is_said_not_to() {
     let provider = Server::always(answer("No."));
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let wants_login = Proxy::http(provider.address(), Some("Basic xxxx"));
     let socks_login = Proxy::socks(provider.address(), Some(("me", "right")));
     let refuses = Server::always(reply(503, &[], "no such host"));
@@ -122,8 +121,8 @@ fn a_proxy_that_does_not_connect_is_said_not_to() {
         format!("http://me:Kw8Rt4Zb@{}", wants_login.address()),
         format!("http://{}", refuses.address()),
         format!("http://{}", hangs_up.address()),
-        format!("http://{closed}"),
-        format!("socks5h://{closed}"),
+        "http://127.0.0.1:1".to_owned(),
+        "socks5h://127.0.0.1:1".to_owned(),
         format!("socks5h://me:Kw8Rt4Zb@{}", socks_login.address()),
         "http://proxy.invalid:3128".to_owned(),
         "socks5h://proxy.invalid".to_owned(),

@@ -8,6 +8,7 @@ mod answers;
 mod connections;
 mod egress;
 mod events;
+mod example;
 mod failures;
 mod log;
 mod retries;

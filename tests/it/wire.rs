@@ -137,3 +137,11 @@ fn a_callers_system_message_gives_way_to_the_owners() {
     ask.post("application/json", &json!({"messages": messages}).to_string()).fails(400, "body_unreadable");
     assert_eq!(provider.requests().len(), 0);
 }
+
+#[test]
+fn a_question_of_megabytes_arrives() {
+    let provider = Server::always(answer("Yes."));
+    let question = "好\"".repeat(700_000);
+    Ask::of(&provider).set("ASK_MAX_QUESTION", "2000000").start().ask(&question).says("Yes.");
+    assert!(provider.request().json()["messages"][0]["content"] == question);
+}
