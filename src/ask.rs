@@ -12,7 +12,7 @@ use ask_core::completion::Answer;
 use ask_core::log::{self, Line};
 use ask_core::question::Message;
 use ask_core::rate::{self, Rates};
-use ask_core::route::{Arrival, receive, receive_event};
+use ask_core::route::{Arrival, receive, receive_event, receive_too_long};
 use ask_core::secret::Mask;
 use ask_core::settings::ReplyForm;
 use ask_core::{Asked, Failure, Received, Settings};
@@ -64,13 +64,17 @@ impl Ask {
             "" => format!("{:016x}", random()),
             named => named.to_owned(),
         };
+        let arrival = Arrival { request_id: &request_id, local: false, time: SystemTime::now() };
         let mut address = None;
         let (mut line, received) = match Event::read(event) {
             Event::Http(request) => {
                 address = remote_address(&request);
-                let arrival = Arrival { request_id: &request_id, local: false, time: SystemTime::now() };
                 let received = receive(&self.settings, &request, arrival);
                 (Line::new(&request, &request_id), received)
+            }
+            Event::TooLong(request) => {
+                let refused = receive_too_long(&self.settings, &request, arrival);
+                (Line::new(&request, &request_id), Received::Reply(refused))
             }
             Event::Other(event) => {
                 (unrequested(&request_id), receive_event(&self.settings, &event, &request_id))

@@ -36,6 +36,9 @@ pub enum Received {
 const PREVIEW_AGENTS: [&str; 7] =
     ["slackbot", "twitterbot", "facebookexternalhit", "telegrambot", "whatsapp", "discordbot", "linkedinbot"];
 
+/// A query of 64 KB has room for so many characters of any kind.
+const SURELY_IN_A_QUERY: usize = 16_000;
+
 /// Where and when a request came in.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival<'a> {
@@ -50,17 +53,11 @@ pub struct Arrival<'a> {
 /// Takes a request to the question endpoint: the question, or the reply where it has none, may not ask it, or asks for
 /// something else.
 pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arrival: Arrival) -> Received {
-    let Arrival { request_id, local, time } = arrival;
     let headers = request.headers();
     let query = Query::parse(request.uri().query().unwrap_or_default().as_bytes());
     let body = Body::read(headers, request.body().as_ref());
     let asks = Asks::of(query.as_ref().ok(), body.as_ref().ok());
-    let caller = Caller {
-        lang: Lang::of(headers),
-        shape: asks.shape.unwrap_or(Shape::of_headers(headers, asks.n8n_message)),
-        cors: access::question_cors(settings, headers, local),
-        request_id: request_id.to_owned(),
-    };
+    let caller = asks.caller(settings, headers, arrival);
     let head = *request.method() == Method::HEAD;
     if let Some(mut reply) = without_model(&caller, request, &asks) {
         if head {
@@ -72,9 +69,9 @@ pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arriva
         if let Some(fault) = settings.fault() {
             return Err(Failure::Config(fault));
         }
-        access::origin(settings, headers, local)?;
+        access::origin(settings, headers, arrival.local)?;
         let query = query?;
-        access::token(settings, headers, request.uri().path(), &query, time)?;
+        access::token(settings, headers, request.uri().path(), &query, arrival.time)?;
         if asks.shape.is_none() && query.get("format").is_some() {
             return Err(Failure::Format);
         }
@@ -84,6 +81,13 @@ pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arriva
         Ok(messages) => Received::Question(Asked { caller, messages }),
         Err(failure) => Received::Reply(caller.failure(&failure)),
     }
+}
+
+/// Refuses a request whose query is too long to be looked at. It may have held anything, but a question is what is asked
+/// here.
+pub fn receive_too_long<B>(settings: &Settings, request: &Request<B>, arrival: Arrival) -> Response<Vec<u8>> {
+    let caller = Asks::of(None, None).caller(settings, request.headers(), arrival);
+    caller.failure(&Failure::QuestionTooLong { max: settings.max_question.min(SURELY_IN_A_QUERY) })
 }
 
 /// Takes an event that is no request, from the platform's console or an SDK, which has checked the caller: an object
@@ -132,6 +136,16 @@ impl Asks {
             question_in_query: query.and_then(question::in_query).is_some(),
             n8n_message: action == Some("sendMessage"),
             n8n_history: action == Some("loadPreviousSession"),
+        }
+    }
+
+    /// How who asks for this is replied to.
+    fn caller(&self, settings: &Settings, headers: &HeaderMap, arrival: Arrival) -> Caller {
+        Caller {
+            lang: Lang::of(headers),
+            shape: self.shape.unwrap_or(Shape::of_headers(headers, self.n8n_message)),
+            cors: access::question_cors(settings, headers, arrival.local),
+            request_id: arrival.request_id.to_owned(),
         }
     }
 }

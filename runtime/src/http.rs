@@ -16,7 +16,8 @@ use crate::Context;
 
 /// Runs a handler of HTTP requests, for as long as the platform keeps the instance.
 ///
-/// An event that is no HTTP request is answered with a 400. The handler's errors and panics, and
+/// An event that is no HTTP request is answered with a 400, one whose path and query are longer
+/// than a URI can be with a 414. The handler's errors and panics, and
 /// a response larger than the platform carries, are reported as failed invocations: what the
 /// caller then sees is the platform's own. Answer with a [`Response`] what the caller is to read.
 ///
@@ -40,16 +41,22 @@ where
     move |event, context| {
         let response = match Event::read(event) {
             Event::Http(request) => handler(request, context)?.map(Into::into),
-            Event::Other(_) => bad_request("the event is no HTTP request".to_owned()),
-            Event::Unreadable(why) => bad_request(format!("the event cannot be read: {why}")),
+            Event::TooLong(_) => {
+                let sentence = "path and query are longer than 64 KB".to_owned();
+                refused(StatusCode::URI_TOO_LONG, sentence)
+            }
+            Event::Other(_) => refused(StatusCode::BAD_REQUEST, "the event is no HTTP request".to_owned()),
+            Event::Unreadable(why) => {
+                refused(StatusCode::BAD_REQUEST, format!("the event cannot be read: {why}"))
+            }
         };
         envelope(response).context("write the reply")
     }
 }
 
-fn bad_request(sentence: String) -> Response<Vec<u8>> {
+fn refused(status: StatusCode, sentence: String) -> Response<Vec<u8>> {
     let mut response = Response::new(sentence.into_bytes());
-    *response.status_mut() = StatusCode::BAD_REQUEST;
+    *response.status_mut() = status;
     let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, text);
     response

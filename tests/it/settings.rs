@@ -115,6 +115,11 @@ fn the_longest_question_is_counted_in_characters() {
     let ask4 = Ask::of(&provider).set("ASK_MAX_QUESTION", "4").start();
     ask.ask(&"好".repeat(8000)).says("Yes.");
     ask.ask(&"好".repeat(8001)).fails(413, "question_too_long");
+    // Longer than a URI can be.
+    let reply =
+        ask.get(&[("q", &"x".repeat(100_000))], &[("accept-language", "zh"), ("accept", "application/json")]);
+    reply.fails(413, "question_too_long");
+    assert!(reply.json()["error"].as_str().unwrap().contains("8000 个字符"), "{}", reply.body);
     ask4.ask(" 你好吗？ ").says("Yes.");
     ask4.ask("hello").fails(413, "question_too_long");
     let messages =

@@ -11,11 +11,13 @@ use serde_json::value::RawValue;
 
 /// What an event turned out to be.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "an instance holds one event at a time")]
 pub enum Event {
     /// An HTTP request, by way of a Function URL, API Gateway or CloudBase. Its URI is a path
     /// and, where the event has one, a query, percent-encoded; its body is decoded.
     Http(Request<Vec<u8>>),
+    /// An HTTP request whose path and query are longer together than a URI can be, 64 KB: the
+    /// rest of it, at `/`.
+    TooLong(Request<Vec<u8>>),
     /// JSON, but no HTTP request: a console test, an SDK call, a timer. The bytes as they came.
     Other(Vec<u8>),
     /// Not JSON, or an HTTP request with a member that cannot be understood. Says why.
@@ -29,7 +31,7 @@ impl Event {
     /// `queryStringParameters`, or with `body` and `headers`. Each member may be missing or null.
     pub fn read(bytes: Vec<u8>) -> Event {
         match parse(&bytes) {
-            Ok(Some(request)) => Event::Http(request),
+            Ok(Some(event)) => event,
             Ok(None) => Event::Other(bytes),
             Err(why) => Event::Unreadable(why),
         }
@@ -74,7 +76,8 @@ impl Members<'_> {
 /// An object whose values are looked at one by one.
 type Object<'a> = BTreeMap<String, &'a RawValue>;
 
-fn parse(bytes: &[u8]) -> Result<Option<Request<Vec<u8>>>, String> {
+/// An event that is an HTTP request.
+fn parse(bytes: &[u8]) -> Result<Option<Event>, String> {
     let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
     if text.trim().is_empty() {
         return Err("it is empty".to_owned());
@@ -90,9 +93,14 @@ fn parse(bytes: &[u8]) -> Result<Option<Request<Vec<u8>>>, String> {
     }
     let mut request = Request::new(body(&members)?);
     *request.method_mut() = method(members.http_method)?;
-    *request.uri_mut() = path_and_query(&members)?.into();
     *request.headers_mut() = headers(members.headers);
-    Ok(Some(request))
+    let uri = path_and_query(&members)?;
+    if uri.len() > LONGEST_URI {
+        return Ok(Some(Event::TooLong(request)));
+    }
+    let uri = PathAndQuery::try_from(uri).map_err(|error| format!("path and query: {error}"))?;
+    *request.uri_mut() = uri.into();
+    Ok(Some(Event::Http(request)))
 }
 
 fn method(member: Option<&RawValue>) -> Result<Method, String> {
@@ -103,7 +111,7 @@ fn method(member: Option<&RawValue>) -> Result<Method, String> {
     }
 }
 
-fn path_and_query(members: &Members<'_>) -> Result<PathAndQuery, String> {
+fn path_and_query(members: &Members<'_>) -> Result<String, String> {
     let mut uri = path(members.path).map_err(|error| format!("path: {error}"))?;
     // API Gateway fills the second only with what was declared to it (document 583/12513),
     // CloudBase has nothing else.
@@ -114,7 +122,7 @@ fn path_and_query(members: &Members<'_>) -> Result<PathAndQuery, String> {
             break;
         }
     }
-    PathAndQuery::try_from(uri).map_err(|error| format!("path and query: {error}"))
+    Ok(uri)
 }
 
 /// What a path cannot hold. Whether it arrives decoded is not documented: `%` stays.
@@ -133,8 +141,10 @@ const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<'
 /// What form decoding would not leave alone in a name or a value.
 const NOT_IN_PAIR: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A URI ends at 64 KB. The JSON of a query that is shorter than this fits into it even if every
-/// byte takes three.
+/// The longest URI that [`http::Uri`] holds, in bytes.
+const LONGEST_URI: usize = u16::MAX as usize - 1;
+
+/// The JSON of a query that is shorter than this fits into a URI even if every byte takes three.
 const ROOM_TO_ENCODE_ALL: usize = 20 * 1024;
 
 /// Writes a query. Names and values arrive decoded, so that decoding them once more would break
