@@ -142,6 +142,6 @@ fn a_callers_system_message_gives_way_to_the_owners() {
 fn a_question_of_megabytes_arrives() {
     let provider = Server::always(answer("Yes."));
     let question = "好\"".repeat(700_000);
-    Ask::of(&provider).set("ASK_MAX_QUESTION", "2000000").start().ask(&question).says("Yes.");
+    Ask::of(&provider).set("ASK_MAX_QUESTION", "2000000").start().post("text/plain", &question).says("Yes.");
     assert!(provider.request().json()["messages"][0]["content"] == question);
 }
