@@ -1,6 +1,7 @@
 //! The question endpoint: one question in, one answer out, told as the model writes it.
 
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
 use ask_core::attempts::{Attempts, Now, budget};
@@ -8,6 +9,7 @@ use ask_core::completion::{self, About, Answer};
 use ask_core::lang::Sentence;
 use ask_core::rate;
 use ask_core::refusal::Refusal;
+use ask_core::reply::Caller;
 use ask_core::route::{Arrival, receive};
 use ask_core::settings::Fault;
 use ask_core::shape::Shape;
@@ -19,13 +21,13 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::app::App;
 use crate::body::{FromCaller, ReplyBody, RequestBody};
 use crate::exchange::{Exchange, random};
 use crate::provider::{Reply, by};
-use crate::tell::tell;
+use crate::tell::{SILENCE, State, tell};
 
 /// The platform carries no larger request and no larger reply, in bytes (583/11637).
 const LARGEST: usize = 6 << 20;
@@ -57,20 +59,48 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
     if app.settings.log_text {
         exchange.line.question = asked.messages.last().map(|message| message.content.clone());
     }
+    let caller = asked.caller.clone();
+    let mut finding: Finding = Box::pin(find(exchange, asked, deadline));
+    let found = match caller.shape {
+        // What stands between takes a connection without a word for a dead one, so that the status has to go now.
+        Shape::Sse => match timeout(SILENCE, &mut finding).await {
+            Ok(found) => found,
+            Err(_) => return tell(State::Finding(finding), &About::default(), "", caller, deadline),
+        },
+        Shape::Text | Shape::Json | Shape::Ndjson => finding.await,
+    };
+    let Found { exchange, answered, model } = found;
+    match answered {
+        Ok(Answered::Whole(answer)) => whole(exchange, &caller, &answer, &model),
+        Ok(Answered::Begun(begun)) if caller.shape == Shape::Json => match gather(begun, deadline).await {
+            Ok(answer) => whole(exchange, &caller, &answer, &model),
+            Err(failure) => exchange.whole(caller.failure(&failure)),
+        },
+        Ok(Answered::Begun(begun)) => {
+            let about = begun.stream.about().clone();
+            let asked_model = model.clone();
+            tell(State::begun(exchange, begun, model), &about, &asked_model, caller, deadline)
+        }
+        Err(failure) => exchange.whole(caller.failure(&failure)),
+    }
+}
+
+/// An answer that is being looked for.
+pub(crate) type Finding = Pin<Box<dyn Future<Output = Found> + Send>>;
+
+/// What came of it.
+pub(crate) struct Found {
+    pub(crate) exchange: Exchange,
+    pub(crate) answered: Result<Answered, Failure>,
+    /// The model that was asked last.
+    pub(crate) model: String,
+}
+
+async fn find(mut exchange: Exchange, asked: Asked, deadline: Option<Instant>) -> Found {
+    let app = exchange.app.clone();
     let mut attempts = Attempts::new(&app.settings, &app.memory(), Instant::now().into_std());
     let answered = answer(&mut exchange, &asked, &mut attempts, deadline).await;
-    let model = attempts.model().to_owned();
-    match answered {
-        Ok(Answered::Whole(answer)) => whole(exchange, &asked, &answer, &model),
-        Ok(Answered::Begun(begun)) if asked.caller.shape == Shape::Json => {
-            match gather(begun, deadline).await {
-                Ok(answer) => whole(exchange, &asked, &answer, &model),
-                Err(failure) => exchange.whole(asked.caller.failure(&failure)),
-            }
-        }
-        Ok(Answered::Begun(begun)) => tell(exchange, asked, begun, model, deadline),
-        Err(failure) => exchange.whole(asked.caller.failure(&failure)),
-    }
+    Found { exchange, answered, model: attempts.model().to_owned() }
 }
 
 /// How long an answer may take, from the arrival of the question: the platform's limit, and `ASK_TIMEOUT`.
@@ -103,7 +133,7 @@ async fn read(body: FromCaller, deadline: Option<Instant>) -> Result<Vec<u8>, Fa
 }
 
 /// What the provider answers.
-enum Answered {
+pub(crate) enum Answered {
     Whole(Answer),
     Begun(Begun),
 }
@@ -245,10 +275,10 @@ fn so_far(text: String, about: &About) -> Answer {
 }
 
 /// Replies with an answer that is all there.
-fn whole(mut exchange: Exchange, asked: &Asked, answer: &Answer, model: &str) -> Response<ReplyBody> {
-    let reply = asked.caller.answer(answer, model);
+fn whole(mut exchange: Exchange, caller: &Caller, answer: &Answer, model: &str) -> Response<ReplyBody> {
+    let reply = caller.answer(answer, model);
     if reply.body().len() > LARGEST {
-        return exchange.whole(asked.caller.failure(&Failure::AnswerTooLarge));
+        return exchange.whole(caller.failure(&Failure::AnswerTooLarge));
     }
     exchange.line.answered(&answer.about, model);
     if exchange.app.settings.log_text {

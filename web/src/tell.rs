@@ -1,58 +1,53 @@
 //! An answer that is told as the model writes it.
 
-use std::io;
 use std::time::Duration;
+use std::{io, mem};
 
+use ask_core::Failure;
+use ask_core::completion::About;
 use ask_core::lang::Lang;
-use ask_core::reply::{Events, X_ACCEL_BUFFERING, about_headers};
+use ask_core::reply::{Caller, Events, X_ACCEL_BUFFERING, about_headers};
 use ask_core::stream::{Stream, broke_off};
-use ask_core::{Asked, Failure};
 use futures_util::stream::unfold;
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, StreamBody};
 use tokio::task::yield_now;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::ask::Begun;
+use crate::ask::{Answered, Begun, Finding, Found};
 use crate::body::ReplyBody;
 use crate::exchange::Exchange;
 use crate::provider::{Reply, by};
 
 /// Where the model is silent for so long, server-sent events give a sign of life.
-const SILENCE: Duration = Duration::from_secs(15);
+pub(crate) const SILENCE: Duration = Duration::from_secs(15);
 
 /// The end of a reply that has said all follows at once, or its connection is not worth waiting for.
 const END: Duration = Duration::from_secs(1);
 
-/// Replies with an answer that is still being written.
+/// Replies with an answer that is told as it comes.
 pub(crate) fn tell(
-    mut exchange: Exchange,
-    asked: Asked,
-    begun: Begun,
-    model: String,
+    state: State,
+    about: &About,
+    asked_model: &str,
+    caller: Caller,
     deadline: Option<Instant>,
 ) -> Response<ReplyBody> {
-    let Begun { text, stream, body } = begun;
-    let caller = asked.caller;
-    let mut events = Events::new(caller.shape);
-    let first = [events.begin(), events.piece(&text)].concat();
     let mut reply = caller.reply(StatusCode::OK, caller.shape.content_type(), "");
-    reply.headers_mut().extend(about_headers(stream.about(), &model));
+    reply.headers_mut().extend(about_headers(about, asked_model));
     reply.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    exchange.replied(&reply);
-    exchange.line.answer = exchange.app.settings.log_text.then_some(text);
-    let telling = Telling {
-        first: Some(first),
-        open: Some(Open { exchange, stream, body }),
-        events,
-        lang: caller.lang,
-        model,
-        deadline,
+    // Where nothing has come yet, the silence has been borne already.
+    let until = match state {
+        State::Finding(_) => Instant::now(),
+        _ => Instant::now() + SILENCE,
     };
+    let events = Events::new(caller.shape);
+    let telling = Telling { state, events, lang: caller.lang, silent_until: until, deadline };
     reply.map(|_| {
         let frames = unfold(telling, |mut telling| async {
             let frame = telling.next().await?;
+            telling.silent_until = Instant::now() + SILENCE;
             Some((frame.map(|bytes| Frame::data(bytes.into())), telling))
         });
         StreamBody::new(frames).boxed_unsync()
@@ -61,72 +56,131 @@ pub(crate) fn tell(
 
 /// An answer that is being told.
 struct Telling {
-    first: Option<Vec<u8>>,
-    /// Nothing once it has ended.
-    open: Option<Open>,
+    state: State,
     events: Events,
     lang: Lang,
-    model: String,
+    /// When the caller is due a sign of life; what the provider sends may hold nothing to show for long.
+    silent_until: Instant,
     deadline: Option<Instant>,
 }
 
+/// How far an answer has come.
+pub(crate) enum State {
+    /// It is being looked for.
+    Finding(Finding),
+    /// Its first text has come.
+    Begun(Open, String),
+    /// More is to come.
+    Open(Open),
+    /// All has been told.
+    Over,
+}
+
+impl State {
+    /// An answer of which the first text has come.
+    pub(crate) fn begun(mut exchange: Exchange, begun: Begun, model: String) -> Self {
+        let Begun { text, stream, body } = begun;
+        exchange.line.status = StatusCode::OK.as_u16();
+        exchange.line.answer = exchange.app.settings.log_text.then(|| text.clone());
+        Self::Begun(Open { exchange, stream, body, model }, text)
+    }
+}
+
 /// An answer of which more is to come.
-struct Open {
+pub(crate) struct Open {
     exchange: Exchange,
     stream: Stream,
     body: Reply,
+    model: String,
 }
 
 impl Telling {
     /// The next bytes for the caller; nothing after the end, and an error where it is broken off.
     async fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
-        if let Some(first) = self.first.take() {
-            return Some(Ok(first));
-        }
         loop {
-            let mut open = self.open.take()?;
-            let until = Instant::now() + SILENCE;
-            let until = self.deadline.map_or(until, |deadline| deadline.min(until));
-            let bytes = match open.stream.is_done() {
-                true => Ok(None),
-                false => match by(Some(until), open.body.piece()).await {
-                    Some(bytes) => bytes,
-                    None if self.deadline == Some(until) => return self.run_out(open).await,
-                    None => {
-                        self.open = Some(open);
-                        match self.events.keep_alive() {
-                            Some(sign) => return Some(Ok(sign.to_vec())),
-                            None => continue,
-                        }
+            let told = match mem::replace(&mut self.state, State::Over) {
+                State::Finding(mut finding) => match timeout_at(self.silent_until, &mut finding).await {
+                    Ok(found) => self.found(found).await,
+                    Err(_) => {
+                        self.state = State::Finding(finding);
+                        self.sign_of_life()
                     }
                 },
+                State::Begun(open, text) => {
+                    self.state = State::Open(open);
+                    Some(Ok([self.events.begin(), self.events.piece(&text)].concat()))
+                }
+                State::Open(open) => self.more(open).await,
+                State::Over => return None,
             };
-            let pushed = match bytes {
-                Ok(Some(bytes)) => open.stream.push(&bytes),
-                Ok(None) => return self.end(open).await,
-                Err(_) => Err(broke_off()),
-            };
-            let text = match pushed {
-                Ok(text) => text,
-                Err(refusal) => return self.fail(open.exchange, refusal.failure).await,
-            };
-            open.log(&text);
-            self.open = Some(open);
-            let piece = self.events.piece(&text);
-            if !piece.is_empty() {
-                return Some(Ok(piece));
+            if told.is_some() {
+                return told;
             }
         }
     }
 
+    /// What came of the search, after the status had gone.
+    async fn found(&mut self, found: Found) -> Option<io::Result<Vec<u8>>> {
+        let Found { mut exchange, answered, model } = found;
+        exchange.line.status = StatusCode::OK.as_u16();
+        match answered {
+            Ok(Answered::Begun(begun)) => {
+                self.state = State::begun(exchange, begun, model);
+                None
+            }
+            Ok(Answered::Whole(answer)) => {
+                exchange.line.answered(&answer.about, &model);
+                exchange.line.answer = exchange.app.settings.log_text.then(|| answer.text.clone());
+                exchange.end();
+                Some(Ok([self.events.begin(), self.events.piece(&answer.text), self.events.end()].concat()))
+            }
+            Err(failure) => self.fail(exchange, failure).await,
+        }
+    }
+
+    /// What comes next of an open answer; nothing where it holds nothing to show.
+    async fn more(&mut self, mut open: Open) -> Option<io::Result<Vec<u8>>> {
+        let until = self.deadline.map_or(self.silent_until, |deadline| deadline.min(self.silent_until));
+        let bytes = match open.stream.is_done() {
+            true => Ok(None),
+            false => match by(Some(until), open.body.piece()).await {
+                Some(bytes) => bytes,
+                None if self.deadline == Some(until) => return self.run_out(open).await,
+                None => {
+                    self.state = State::Open(open);
+                    return self.sign_of_life();
+                }
+            },
+        };
+        let pushed = match bytes {
+            Ok(Some(bytes)) => open.stream.push(&bytes),
+            Ok(None) => return self.end(open).await,
+            Err(_) => Err(broke_off()),
+        };
+        let text = match pushed {
+            Ok(text) => text,
+            Err(refusal) => return self.fail(open.exchange, refusal.failure).await,
+        };
+        open.log(&text);
+        self.state = State::Open(open);
+        let piece = self.events.piece(&text);
+        (!piece.is_empty()).then_some(Ok(piece))
+    }
+
+    /// Only server-sent events have one; other shapes go on in silence.
+    fn sign_of_life(&mut self) -> Option<io::Result<Vec<u8>>> {
+        self.silent_until = Instant::now() + SILENCE;
+        self.events.keep_alive().map(|sign| Ok(sign.to_vec()))
+    }
+
     /// The provider has said all.
     async fn end(&mut self, mut open: Open) -> Option<io::Result<Vec<u8>>> {
-        let answer = match std::mem::take(&mut open.stream).end() {
+        let answer = match mem::take(&mut open.stream).end() {
             Ok(answer) => answer,
             Err(refusal) => return self.fail(open.exchange, refusal.failure).await,
         };
         open.log(&answer.text);
-        open.exchange.line.answered(&answer.about, &self.model);
+        open.exchange.line.answered(&answer.about, &open.model);
         open.exchange.end();
         read_to_end(open.body);
         let last = [self.events.piece(&answer.text), self.events.end()].concat();
@@ -138,7 +192,7 @@ impl Telling {
         if !open.exchange.app.settings.partial {
             return self.fail(open.exchange, Failure::Deadline).await;
         }
-        open.exchange.line.answered(open.stream.about(), &self.model);
+        open.exchange.line.answered(open.stream.about(), &open.model);
         open.exchange.end();
         let last = self.events.end();
         (!last.is_empty()).then_some(Ok(last))

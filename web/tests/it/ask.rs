@@ -537,3 +537,40 @@ fn a_stop_lets_an_answer_end() {
     assert_eq!(caller.chunk(), "");
     assert!(server.wait().success());
 }
+
+#[test]
+fn a_long_silence_is_broken_by_signs_of_life_before_the_first_piece_and_between_pieces() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let event_stream = question("/?q=hi", "Accept: text/event-stream\r\n");
+
+    // One whose model thinks before it writes, one whose model stops in the middle, one that fails late.
+    let mut thinking = server.send(&event_stream);
+    let mut thinker = provider.accept();
+    asked(&mut thinker);
+    let mut pausing = server.send(&event_stream);
+    let mut pauser = provider.accept();
+    asked(&mut pauser);
+    let mut failing = server.send(&event_stream);
+    let mut failer = provider.accept();
+    asked(&mut failer);
+
+    let thought = json!({"choices": [{"delta": {"content": null, "reasoning_content": "hm"}}]});
+    thinker.send(format!("{STREAM}{}", chunk(&format!("data: {thought}\n\n"))));
+    pauser.send(format!("{STREAM}{}", piece("One")));
+    pausing.head();
+    assert!(pausing.chunk().contains("One"));
+
+    for caller in [&mut thinking, &mut failing] {
+        assert_eq!(status(&caller.head()), 200);
+    }
+    for caller in [&mut thinking, &mut pausing, &mut failing] {
+        assert_eq!(caller.chunk(), ": keep-alive\n\n");
+    }
+    thinker.send(format!("{}{}", piece("Two"), chunk("data: [DONE]\n\n")));
+    assert!(thinking.chunk().contains("Two"));
+    assert_eq!(thinking.chunk(), "data: [DONE]\n\n");
+    failer.send(refusal("401 Unauthorized", "invalid_api_key"));
+    assert!(failing.chunk().starts_with("data: {\"error\":"));
+    assert_eq!(failing.chunk(), "");
+}
