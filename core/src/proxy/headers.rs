@@ -53,8 +53,9 @@ pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
         headers.remove(CONTENT_LENGTH);
     }
     let named = named_in_connection(headers);
+    // A value may hold bytes beyond ASCII beside it.
     let holds_key = |value: &HeaderValue| {
-        lent.is_some_and(|key| value.to_str().is_ok_and(|value| value.contains(key.expose())))
+        lent.is_some_and(|key| String::from_utf8_lossy(value.as_bytes()).contains(key.expose()))
     };
     let stays = |(name, value): &(&HeaderName, &HeaderValue)| {
         is_hop_by_hop(name.as_str())
@@ -317,6 +318,16 @@ mod tests {
             &[("x-fine", "owners"), ("authorization", "Bearer sk-server")],
         );
         outgoing(&[("authorization", "Bearer own")], false, &[("authorization", "Bearer own")]);
+    }
+
+    #[test]
+    fn bytes_beyond_ascii_hide_neither_token_nor_key() {
+        let beside = |secret: &str| HeaderValue::from_bytes(&[b"\xe9 ", secret.as_bytes()].concat()).unwrap();
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("owner"))]);
+        assert!(!towards_provider(&settings(), &headers, None).contains_key("x-extra"));
+        let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("sk-server"))]);
+        towards_caller(&mut headers, Some(&Secret::new("sk-server".into())));
+        assert!(headers.is_empty());
     }
 
     #[test]
