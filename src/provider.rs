@@ -159,7 +159,7 @@ fn proxy(egress: &Egress) -> Result<Proxy, Fault> {
         .port(egress.port)
         .resolve_target(egress.kind == EgressKind::Socks5);
     if let Some((user, password)) = &egress.login {
-        proxy = proxy.username(user).password(password.expose());
+        proxy = proxy.username(user.expose()).password(password.expose());
     }
     proxy.build().map_err(|_| Fault::new("HTTPS_PROXY", "cannot be used", "无法使用"))
 }

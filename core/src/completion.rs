@@ -120,7 +120,8 @@ pub(crate) struct Content {
 }
 
 impl Completion<'_> {
-    /// Takes it apart; the provider may have sent an error with status 200, or as an event of a stream.
+    /// Takes it apart; the provider may have sent an error with status 200, or as an event of a stream. The mask goes over
+    /// what is said beside the answer, which is the model's own and stays as it is.
     pub(crate) fn content(self, mask: &Mask) -> Result<Content, Refusal> {
         if let Some(error) = self.error.filter(|error| !error.is_null()) {
             return Err(refusal::of_error(StatusCode::OK, &error, mask));
@@ -131,9 +132,9 @@ impl Completion<'_> {
             text: part.content.0,
             refusal: part.refusal.0,
             about: About {
-                model: self.model.map(Cow::into_owned),
-                finish_reason: choice.finish_reason.map(Cow::into_owned),
-                usage: self.usage,
+                model: self.model.map(|model| mask.name(&model)),
+                finish_reason: choice.finish_reason.map(|reason| mask.name(&reason)),
+                usage: self.usage.map(|usage| mask.value(usage)),
             },
         })
     }

@@ -29,8 +29,8 @@ pub struct Egress {
     pub host: String,
     /// Port; 80 for HTTP and 1080 for SOCKS where none is named.
     pub port: u16,
-    /// User and password.
-    pub login: Option<(String, Secret)>,
+    /// User and password; who has no password may have a key for a user.
+    pub login: Option<(Secret, Secret)>,
 }
 
 impl Egress {
@@ -63,7 +63,7 @@ impl Egress {
             .map(|login| {
                 let (user, password) = login.split_once(':').unwrap_or((login, ""));
                 let decoded = |part| percent_decode_str(part).decode_utf8().map(String::from);
-                Ok((decoded(user)?, Secret::new(decoded(password)?)))
+                Ok((Secret::new(decoded(user)?), Secret::new(decoded(password)?)))
             })
             .transpose()
             .map_err(|_: std::str::Utf8Error| not_a_proxy())?;
@@ -76,6 +76,12 @@ impl Egress {
             return Err(not_a_proxy());
         }
         Ok(Self { kind, host: authority.host().to_owned(), port, login })
+    }
+
+    /// What of the login is secret: the password, or the user where there is none.
+    pub(crate) fn secret(&self) -> Option<&Secret> {
+        let (user, password) = self.login.as_ref()?;
+        Some(if password.expose().is_empty() { user } else { password })
     }
 }
 
@@ -122,7 +128,7 @@ mod tests {
         ] {
             let egress = Egress::parse(value).unwrap();
             assert_eq!((egress.kind, egress.host.as_str(), egress.port), (kind, host, port), "{value}");
-            let login = egress.login.as_ref().map(|(name, password)| (name.as_str(), password.expose()));
+            let login = egress.login.as_ref().map(|(name, password)| (name.expose(), password.expose()));
             assert_eq!(login, user, "{value}");
         }
     }

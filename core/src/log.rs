@@ -81,7 +81,7 @@ impl Line {
         self.request_id = cut(&self.request_id, 128);
         self.path = cut(&self.path, LONGEST_PATH);
         self.method = cut(&self.method, 32);
-        self.model = self.model.map(|model| cut(&model, 128));
+        self.model = self.model.map(|model| mask.name(&model).chars().take(128).collect());
         let texts = (self.question.take(), self.answer.take());
         // A character takes at most six bytes as JSON, so that this much of both fits for sure; more is tried first.
         for longest in [3900, 1900, 900, 400] {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde_json::Value;
 use subtle::ConstantTimeEq;
 
 /// An API key or a token. It has no `Display`, and its `Debug` prints dots.
@@ -37,32 +38,67 @@ const MASKED: &str = "[…]";
 /// So many characters of a secret in a row give it away.
 const RUN: usize = 4;
 
+/// So many in a name.
+const RUN_IN_NAMES: usize = 8;
+
 /// Replaces what is or looks like a key in texts that others wrote: providers echo parts of keys in
 /// their messages, and callers put them into paths.
 #[derive(Clone, Debug, Default)]
-pub struct Mask(Vec<Secret>);
+pub struct Mask {
+    secrets: Vec<Secret>,
+    known: Vec<String>,
+}
 
 impl Mask {
     /// Masks these secrets, and whatever looks like one.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self(secrets.into_iter().collect())
+        Self { secrets: secrets.into_iter().collect(), known: Vec::new() }
+    }
+
+    /// Leaves these names alone, which the owner has given: see [`Mask::name`].
+    pub fn knowing(self, names: &[String]) -> Self {
+        Self { known: names.to_vec(), ..self }
     }
 
     /// The text with words that look like keys replaced whole, and so every run of four or more
     /// characters of a secret.
     pub fn text(&self, text: &str) -> String {
-        self.runs(&key_like_words(text))
+        self.runs(&key_like_words(text), RUN)
     }
 
-    /// The text with every run of four or more characters of a secret replaced.
-    fn runs(&self, text: &str) -> String {
+    /// A name that a provider gives, of a model or of a reason. It may share a word with a token, as `test-model` does with
+    /// `test-token`, so that only runs of eight or more characters of a secret, or a shorter one whole, are replaced; and a
+    /// name that the owner has given stays.
+    pub fn name(&self, name: &str) -> String {
+        match self.known.iter().any(|known| known == name) {
+            true => name.to_owned(),
+            false => self.runs(name, RUN_IN_NAMES),
+        }
+    }
+
+    /// A JSON value, of which each text and the name of each member is masked as a [`name`](Mask::name).
+    pub fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => self.name(&text).into(),
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(members) => {
+                members.into_iter().map(|(name, member)| (self.name(&name), self.value(member))).collect()
+            }
+            other => other,
+        }
+    }
+
+    /// The text with every run of so many characters of a secret replaced, and every whole secret that is shorter.
+    fn runs(&self, text: &str, longest: usize) -> String {
         let chars: Vec<(usize, char)> = text.char_indices().collect();
         let mut hidden = vec![false; chars.len()];
-        for (start, window) in chars.windows(RUN).enumerate() {
-            let end = window[RUN - 1].0 + window[RUN - 1].1.len_utf8();
-            let run = &text[window[0].0..end];
-            if self.0.iter().any(|secret| secret.0.contains(run)) {
-                hidden[start..start + RUN].fill(true);
+        for secret in &self.secrets {
+            let run = secret.0.chars().count().clamp(RUN, longest);
+            for (start, window) in chars.windows(run).enumerate() {
+                let end = window[run - 1].0 + window[run - 1].1.len_utf8();
+                if secret.0.contains(&text[window[0].0..end]) {
+                    hidden[start..start + run].fill(true);
+                }
             }
         }
         let mut masked = String::with_capacity(text.len());
@@ -108,6 +144,8 @@ fn looks_like_a_key(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn mask(text: &str) -> String {
@@ -133,6 +171,22 @@ mod tests {
         assert_eq!(mask("your key ends in lie99, sorry"), "your key ends in […], sorry");
         assert_eq!(mask("xxbravoxx"), "xx[…]xx");
         assert_eq!(mask("abc 99 pha"), "abc 99 pha");
+    }
+
+    #[test]
+    fn names_hold_nothing_of_a_secret_unless_the_owner_gave_them() {
+        let secrets = ["alpha-bravo-token", "seven-7", "abc"].map(|secret| Secret::new(secret.into()));
+        let mask = Mask::new(secrets).knowing(&["alpha-bravo-2".into()]);
+        for (name, shown) in [
+            ("alpha-bravo-2", "alpha-bravo-2"),
+            ("alpha-bravo-3", "[…]3"),
+            ("bravo-2", "bravo-2"),
+            ("org-seven-7-abc", "org-[…]-abc"),
+        ] {
+            assert_eq!(mask.name(name), shown);
+        }
+        let usage = json!({"total_tokens": 7, "a": ["seven-7"], "alpha-bravo": null});
+        assert_eq!(mask.value(usage), json!({"total_tokens": 7, "a": ["[…]"], "[…]": null}));
     }
 
     #[test]

@@ -216,10 +216,10 @@ impl Settings {
 
     /// The mask over everything that is secret here.
     pub fn mask(&self) -> Mask {
-        let password =
-            self.egress.as_ref().and_then(|egress| egress.login.as_ref()).map(|(_, password)| password);
+        let login = self.egress.as_ref().and_then(Egress::secret);
         let lists = [&self.keys, &self.tokens, &self.public_tokens];
-        Mask::new(lists.into_iter().flatten().chain(&self.signing_key).chain(password).cloned())
+        Mask::new(lists.into_iter().flatten().chain(&self.signing_key).chain(login).cloned())
+            .knowing(&self.models)
     }
 
     /// Whether anybody who finds the address may ask.
@@ -534,5 +534,8 @@ mod tests {
             ("HTTPS_PROXY", "http://me:zzpasswordzz@proxy"),
         ]);
         assert!(!format!("{settings:?}").contains("zz"), "{settings:?}");
+        let settings = read(&[("HTTPS_PROXY", "http://zzkeyzz@proxy")]);
+        assert!(!format!("{settings:?}").contains("zz"), "{settings:?}");
+        assert_eq!(settings.mask().text("user zzkeyzz is out"), "user […] is out");
     }
 }

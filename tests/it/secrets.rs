@@ -81,6 +81,43 @@ fn words_that_look_like_keys_are_not_quoted_either() {
 }
 
 #[test]
+fn what_a_provider_says_beside_the_answer_holds_nothing_of_the_key() {
+    let completion = |model: &str, reason: &str| {
+        json!({
+            "model": model,
+            "choices": [{"message": {"content": "Yes."}, "delta": {"content": "Yes."}, "finish_reason": reason}],
+            "usage": {"prompt_tokens": 3, "note": KEY, OWNER: 1},
+        })
+    };
+    let event = format!("data: {}\n\ndata: [DONE]\n\n", completion(KEY, PUBLIC));
+    let turns: Vec<Vec<Act>> = vec![
+        json_reply(200, &completion(KEY, SIGNING)),
+        json_reply(200, &completion(&format!("gpt-{}", &KEY[9..]), &KEY[..12])),
+        reply(200, &["content-type: text/event-stream"], event),
+    ];
+    each(&turns, |turn| {
+        for format in ["text", "json", "sse", "ndjson"] {
+            let ask = guarded(&Server::always([Act::Hold])).set("ASK_LOG_TEXT", "1").set("ASK_PARTIAL", "1");
+            let provider = Server::always(turn.clone());
+            let ask = ask.set("OPENAI_BASE_URL", provider.url("/v1")).start();
+            let reply = ask.get(&[("q", "hi"), ("token", PUBLIC), ("format", format)], &[]);
+            assert!(reply.status == 200 && reply.body.contains("Yes."), "{reply:?}");
+            holds_no_secret(&reply);
+        }
+    });
+}
+
+#[test]
+fn a_name_that_the_owner_gave_is_shown_though_a_token_is_alike() {
+    let said = json!({"model": "canned-model", "choices": [{"message": {"content": "Yes."}}]});
+    let provider = Server::always(json_reply(200, &said));
+    let ask = Ask::of(&provider).set("OPENAI_MODEL", "canned-model").set("ASK_TOKEN", "canned").start();
+    let reply = ask.get(&[("q", "hi"), ("token", "canned")], &[]);
+    assert_eq!(reply.header("x-model"), Some("canned-model"));
+    assert_eq!(reply.line()["model"], "canned-model");
+}
+
+#[test]
 fn a_stream_that_repeats_the_key_is_not_quoted() {
     let event = json!({"error": {"message": format!("key {KEY} is out of luck")}});
     let text = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {event}\n\n");

@@ -126,8 +126,10 @@ impl Connector {
         };
         let proxy_host = egress.host.trim_start_matches('[').trim_end_matches(']');
         let to_proxy = to(resolve(proxy_host, egress.port, deadline).await?);
-        let login =
-            egress.login.as_ref().map(|(user, password)| (user.clone(), password.expose().to_owned()));
+        let login = egress
+            .login
+            .as_ref()
+            .map(|(user, password)| (user.expose().to_owned(), password.expose().to_owned()));
         match egress.kind {
             EgressKind::Http => {
                 let mut tunnel = Tunnel::new(proxy.clone(), to_proxy);
