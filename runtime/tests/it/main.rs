@@ -5,4 +5,5 @@ mod events;
 mod handlers;
 mod outages;
 mod process;
+mod properties;
 mod support;

@@ -1,0 +1,62 @@
+//! What holds for an event of any texts.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::Response;
+use proptest::prelude::*;
+use scf_runtime::http::{Event, envelope};
+use serde_json::{Value, json};
+
+/// Names and values as a function gets them, decoded.
+fn pairs() -> impl Strategy<Value = BTreeMap<String, Vec<String>>> {
+    prop::collection::btree_map(any::<String>(), prop::collection::vec(any::<String>(), 1..4), 0..5)
+}
+
+proptest! {
+    #[test]
+    fn a_query_arrives_as_it_was(pairs in pairs()) {
+        let event = json!({"httpMethod": "GET", "queryString": pairs}).to_string();
+        let Event::Http(request) = Event::read(event.into_bytes()) else { panic!("no request") };
+        let mut decoded = BTreeMap::<String, Vec<String>>::new();
+        let query = request.uri().query().unwrap_or_default().as_bytes();
+        for (name, value) in form_urlencoded::parse(query).into_owned() {
+            decoded.entry(name).or_default().push(value);
+        }
+        prop_assert_eq!(decoded, pairs);
+    }
+
+    #[test]
+    fn a_body_arrives_as_it_was(bytes in any::<Vec<u8>>(), text in any::<String>()) {
+        let body = |event: Value| match Event::read(event.to_string().into_bytes()) {
+            Event::Http(request) => request.into_body(),
+            other => panic!("{other:?}"),
+        };
+        let encoded = STANDARD.encode(&bytes);
+        prop_assert_eq!(body(json!({"httpMethod": "POST", "body": encoded, "isBase64Encoded": true})), bytes);
+        prop_assert_eq!(body(json!({"httpMethod": "POST", "body": &text})), text.as_bytes());
+    }
+
+    #[test]
+    fn a_reply_leaves_as_it_is(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        for body in [text.into_bytes(), bytes] {
+            let envelope: Value = serde_json::from_slice(&envelope(Response::new(body.clone())).unwrap()).unwrap();
+            let sent = envelope["body"].as_str().unwrap();
+            let sent = match envelope["isBase64Encoded"] == true {
+                true => STANDARD.decode(sent).unwrap(),
+                false => sent.as_bytes().to_vec(),
+            };
+            prop_assert_eq!(sent, body);
+        }
+    }
+
+    #[test]
+    fn no_bytes_are_too_odd_to_be_an_event(bytes in any::<Vec<u8>>(), json in "[{}\\[\\]\":,a-z0-9 ]{0,60}") {
+        for bytes in [bytes, json.into_bytes()] {
+            if let Event::Other(same) = Event::read(bytes.clone()) {
+                prop_assert_eq!(same, bytes);
+            }
+        }
+    }
+}
