@@ -27,9 +27,11 @@ else
 fi
 
 # The folders of this machine stay out of the binary: with them, its bytes would differ from machine to machine.
-RUSTFLAGS="--remap-path-prefix=$PWD=. --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=cargo"
-CFLAGS="-ffile-prefix-map=${CARGO_HOME:-$HOME/.cargo}=cargo"
-export RUSTFLAGS CFLAGS
+cargo_home=${CARGO_HOME:-$HOME/.cargo}
+# Encoded, so that a folder may have spaces in its name.
+CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' "$PWD" "$cargo_home")
+CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
+export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
 # pack PACKAGE BINARY START: the binary and its start file, at the top of dist/BINARY.zip.
 pack() {
