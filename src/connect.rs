@@ -1,9 +1,8 @@
 //! How bytes travel to the provider: names resolved only when a connection is opened, an egress proxy where one is set,
-//! and TLS with the bundled roots. The only room of this program that knows ureq's `unversioned` hooks, for which ureq is
+//! and TLS with the bundled roots. This room and `transport` alone know ureq's `unversioned` hooks, for which ureq is
 //! pinned to its minor version.
 
 use std::fmt;
-use std::io::{Read, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,12 +15,14 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{
-    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout,
-    SocksConnector, TcpConnector, Transport, TransportAdapter,
+    Buffers, ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, SocksConnector, TcpConnector,
+    Transport, TransportAdapter,
 };
 use ureq::{Agent, Error};
 
 use ask_core::settings::Fault;
+
+use crate::transport::{Connection, Stream};
 
 /// Why no connection was opened.
 #[derive(Debug)]
@@ -240,18 +241,18 @@ impl Tls {
 }
 
 impl<In: Transport> Connector<In> for Tls {
-    type Out = Either<In, TlsTransport>;
+    type Out = Connection;
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         let Some(transport) = chained else { return Ok(None) };
+        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         if !details.needs_tls() {
-            return Ok(Some(Either::A(transport)));
+            return Ok(Some(Connection::new(Stream::Plain(socket), details.config)));
         }
         let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned()).map_err(|error| Unopened::Tls(error.to_string()))?;
         let tls = |error: rustls::Error| Unopened::Tls(error.to_string());
         let mut connection = ClientConnection::new(self.config().map_err(tls)?, name).map_err(tls)?;
-        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
         socket.set_timeout(left(details));
         connection.complete_io(&mut socket).map_err(|error| {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
@@ -259,46 +260,7 @@ impl<In: Transport> Connector<In> for Tls {
                 None => Error::from(error),
             }
         })?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
-        Ok(Some(Either::B(TlsTransport { buffers, stream: StreamOwned::new(connection, socket) })))
-    }
-}
-
-struct TlsTransport {
-    buffers: LazyBuffers,
-    stream: StreamOwned<ClientConnection, TransportAdapter>,
-}
-
-impl fmt::Debug for TlsTransport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TlsTransport")
-    }
-}
-
-impl Transport for TlsTransport {
-    fn buffers(&mut self) -> &mut dyn Buffers {
-        &mut self.buffers
-    }
-
-    fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.stream.sock.set_timeout(timeout);
-        self.stream.write_all(&self.buffers.output()[..amount])?;
-        Ok(())
-    }
-
-    fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.stream.sock.set_timeout(timeout);
-        let amount = self.stream.read(self.buffers.input_append_buf())?;
-        self.buffers.input_appended(amount);
-        Ok(amount > 0)
-    }
-
-    fn is_open(&mut self) -> bool {
-        self.stream.sock.get_mut().is_open()
-    }
-
-    fn is_tls(&self) -> bool {
-        true
+        let stream = Stream::Tls(Box::new(StreamOwned::new(connection, socket)));
+        Ok(Some(Connection::new(stream, details.config)))
     }
 }

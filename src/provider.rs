@@ -25,6 +25,10 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A connection that was idle for longer is not used again: a frozen instance does not see it go.
 const IDLE: Duration = Duration::from_secs(30);
 
+/// Room for what comes and what goes, in bytes. A reply's head must fit, all else may take several turns.
+const INPUT: usize = 64 * 1024;
+const OUTPUT: usize = 16 * 1024;
+
 /// A reply that is larger holds no answer that the platform carries, in bytes.
 const LARGEST_REPLY: u64 = 32 << 20;
 
@@ -47,6 +51,8 @@ impl Provider {
             .max_redirects_will_error(false)
             .timeout_connect(Some(CONNECT))
             .max_idle_age(IDLE)
+            .input_buffer_size(INPUT)
+            .output_buffer_size(OUTPUT)
             .user_agent(concat!("scf-ask/", env!("CARGO_PKG_VERSION")))
             .build();
         let traffic = Traffic::default();
