@@ -3,6 +3,10 @@
 use std::env;
 use std::process::ExitCode;
 
+// Answers allocate much, and musl's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 const HELP: &str = "\
 ask: ask a chat model by URL
 
