@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use ask_core::settings::VARIABLES;
+use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -120,11 +121,11 @@ fn the_runtime_knows_nothing_of_chat_and_the_core_nothing_of_the_platforms_runti
 
 #[test]
 fn scripts_are_executable_and_have_unix_line_ends() {
-    for name in ["bootstrap", "scf_bootstrap", "package.sh"] {
+    for name in ["bootstrap", "scf_bootstrap", "package.sh", ".ci/deny", ".ci/reproducible", "fuzz/run"] {
         let mode = fs::metadata(Path::new(ROOT).join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{name}: {mode:o}");
         let text = read(name);
-        assert!(text.starts_with("#!/bin/") && !text.contains('\r') && text.ends_with('\n'), "{name}");
+        assert!(text.starts_with("#!/") && !text.contains('\r') && text.ends_with('\n'), "{name}");
     }
 }
 
@@ -133,6 +134,32 @@ fn there_is_one_crypto_provider() {
     let lock = read("Cargo.lock");
     assert!(lock.contains("name = \"ring\""));
     assert!(!lock.contains("aws-lc"), "two providers in one build make rustls panic");
+}
+
+/// Major and minor of a Rust release.
+fn release(version: &str) -> (u32, u32) {
+    let mut numbers = version.split('.').map(|number| number.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap_or_default())
+}
+
+/// What the language and its library need is clippy's to see (`incompatible_msrv`).
+#[test]
+fn no_dependency_needs_a_newer_rust_than_is_stated() {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--offline", "--locked", "--format-version", "1"])
+        .args(["--filter-platform", "x86_64-unknown-linux-musl"])
+        .current_dir(ROOT)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let stated = env!("CARGO_PKG_RUST_VERSION");
+    for package in metadata["packages"].as_array().unwrap() {
+        // Who states none is taken at the word of its edition, which is older than ours.
+        let needed = package["rust_version"].as_str().unwrap_or("1");
+        assert!(release(needed) <= release(stated), "{} needs {needed}", package["name"]);
+    }
+    assert!(read("README.md").contains(&format!("Rust {stated}")), "the README states it");
 }
 
 /// The first cells of the table that has this name among them, each of which stands in code quotes.
