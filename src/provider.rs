@@ -17,7 +17,9 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 
-use crate::connect::{self, Traffic, Unopened};
+use crate::connect::{self, Unopened};
+use crate::tls;
+use crate::traffic::Traffic;
 
 /// No connection takes longer to open; the address behind a name may be unreachable without a word.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -43,7 +45,7 @@ pub(crate) struct Provider {
 impl Provider {
     /// Reads the roots and chooses the proxy; nothing is sent. Fails where `SSL_CERT_FILE` cannot be used.
     pub(crate) fn new(settings: &Settings) -> Result<Self, Fault> {
-        let roots = connect::roots(settings.cert_file.as_deref())?;
+        let roots = tls::roots(settings.cert_file.as_deref())?;
         let config = Agent::config_builder()
             .proxy(settings.egress.as_ref().map(proxy).transpose()?)
             .http_status_as_error(false)
