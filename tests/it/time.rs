@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Ask, Gate, Server, answer, each, failing, listen, reply};
+use crate::support::{Act, Ask, Authority, Gate, Server, answer, each, failing, listen, reply};
 
 /// A provider's pace: it says something every now and then, until the caller has gone.
 fn slowly(first: &str, piece: &str) -> String {
@@ -48,6 +48,9 @@ fn every_wait_is_inside_the_time() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = silent.local_addr().unwrap();
     let provider = Server::always([Act::Hold]);
+    let authority = Authority::new();
+    let root = authority.file();
+    let encrypted = Server::wrapped([vec![Act::Hold]], authority.serve("127.0.0.1", false));
     let rows = [
         slowly("HTTP/1.1 200 OK\r\nx-a: ", "a"),
         slowly(JSON, " "),
@@ -55,9 +58,11 @@ fn every_wait_is_inside_the_time() {
         slowly("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
         format!("http://{silent}"),
         format!("https://{silent}"),
+        format!("https://{}", encrypted.address()),
     ];
     each(&rows, |url| {
-        let reply = Ask::of(&provider).set("OPENAI_BASE_URL", url).set("ASK_TIMEOUT", "1").start().ask("hi");
+        let ask = Ask::of(&provider).set("OPENAI_BASE_URL", url).set("SSL_CERT_FILE", root.path());
+        let reply = ask.set("ASK_TIMEOUT", "1").start().ask("hi");
         reply.fails(504, "deadline");
         assert!(reply.duration >= Duration::from_secs(1), "{url}: {:?}", reply.duration);
         assert!(reply.line()["ms"].as_u64() < Some(10_000), "{url}: {}", reply.line());
