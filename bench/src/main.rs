@@ -8,10 +8,15 @@ mod package;
 mod peers;
 mod process;
 mod provider;
+mod proxies;
+mod proxy;
 mod results;
+mod sse;
 mod stats;
 mod syscalls;
+mod upstream;
 mod warm;
+mod web;
 
 use std::env;
 use std::path::PathBuf;
@@ -26,13 +31,16 @@ use crate::results::Section;
 /// A part: its name on the command line, its title, and its rounds.
 type Part = (&'static str, &'static str, usize, fn(&Place, usize) -> anyhow::Result<Section>);
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 9] = [
     ("cold", cold::TITLE, 50, cold::measure),
     ("warm", warm::TITLE, 9, warm::measure),
     ("tls", warm::TITLE_TLS, 9, warm::measure_tls),
     ("memory", memory::TITLE, 1, memory::measure),
     ("package", package::TITLE, 1, package::measure),
     ("syscalls", syscalls::TITLE, 1, syscalls::measure),
+    ("proxy", proxy::TITLE, 7, proxy::measure),
+    ("sse", sse::TITLE, 3, sse::measure),
+    ("web", web::TITLE, 30, web::measure),
 ];
 
 fn main() -> ExitCode {
@@ -50,8 +58,13 @@ fn run() -> anyhow::Result<()> {
         let folder = env::var_os(name).with_context(|| format!("{name} is not set: start bench/run"))?;
         PathBuf::from(folder).canonicalize().context(name.to_owned())
     };
-    let place = Place { dist: folder("DIST")?, built: folder("BUILT")?, cores: Cores::take()? };
     let bench = folder("BENCH")?;
+    let place = Place {
+        dist: folder("DIST")?,
+        built: folder("BUILT")?,
+        peers: bench.join("peers"),
+        cores: Cores::take()?,
+    };
     let rounds = env::var("ROUNDS").ok().map(|rounds| rounds.parse()).transpose().context("ROUNDS")?;
     let wanted: Vec<String> = env::args().skip(1).collect();
     let titles = PARTS.map(|(_, title, ..)| title);

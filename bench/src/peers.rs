@@ -12,6 +12,8 @@ pub(crate) struct Place {
     pub(crate) dist: PathBuf,
     /// What `bench/run` has built: peers, certificates, logs.
     pub(crate) built: PathBuf,
+    /// The peers' sources.
+    pub(crate) peers: PathBuf,
     pub(crate) cores: Cores,
 }
 

@@ -26,9 +26,10 @@ impl Cores {
         Ok(cores)
     }
 
-    /// Starts a process on its core, with standard output in a file, and says when that was.
+    /// Starts a process on its core, with what it says in a file, and notes when that was.
     pub(crate) fn start(self, command: &mut Command, log: &Path) -> anyhow::Result<Process> {
-        command.stdout(File::create(log)?);
+        let log = File::create(log)?;
+        command.stdout(log.try_clone()?).stderr(log);
         // A process is born on its parent's core.
         stay_on(self.theirs)?;
         let started = Instant::now();

@@ -1,0 +1,99 @@
+//! The provider behind the proxies, on one thread: it answers a completion at once, and writes streams piece by piece,
+//! each piece with the time at which it left.
+
+use std::net::SocketAddr;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use crate::http::{find, reply};
+use crate::provider::completion;
+
+/// The moment that stamps count from.
+static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Microseconds since then.
+pub(crate) fn stamp() -> f64 {
+    BEGAN.elapsed().as_secs_f64() * 1e6
+}
+
+/// Listens, and serves on a thread of its own for as long as the process lives.
+pub(crate) fn start() -> anyhow::Result<SocketAddr> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).context("listen")?;
+            loop {
+                let (stream, _) = listener.accept().await?;
+                // Whoever hangs up ends the connection and nothing else.
+                tokio::spawn(async move { serve(stream).await.ok() });
+            }
+            #[expect(unreachable_code, reason = "tells the block's type")]
+            anyhow::Ok(())
+        })
+    });
+    Ok(address)
+}
+
+async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
+    stream.set_nodelay(true)?;
+    let answer = reply("200 OK", "", completion(80).as_bytes());
+    let (mut buffer, mut used) = (vec![0; 64 * 1024], 0);
+    loop {
+        let request = loop {
+            if let Some(length) = whole(&buffer[..used]) {
+                break length;
+            }
+            match stream.read(&mut buffer[used..]).await? {
+                0 => return Ok(()),
+                read => used += read,
+            }
+        };
+        match streamed(&buffer[..request]) {
+            None => stream.write_all(&answer).await?,
+            Some((pieces, gap)) => write(&mut stream, pieces, gap).await?,
+        }
+        buffer.copy_within(request..used, 0);
+        used -= request;
+    }
+}
+
+/// How long the request at the front is, where it is whole.
+fn whole(bytes: &[u8]) -> Option<usize> {
+    let head = find(bytes, b"\r\n\r\n")? + 4;
+    let text = str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
+    if text.contains("transfer-encoding: chunked") {
+        return find(bytes, b"\r\n0\r\n\r\n").map(|at| at + 7);
+    }
+    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
+    let whole = head + length.map_or(Some(0), |length| length.trim().parse().ok())?;
+    (whole <= bytes.len()).then_some(whole)
+}
+
+/// How many pieces a request wants, and how far apart: `/v1/stream?PIECES,MILLISECONDS`.
+fn streamed(request: &[u8]) -> Option<(usize, Duration)> {
+    let line = str::from_utf8(request.split(|byte| *byte == b'\r').next()?).ok()?;
+    let (pieces, gap) = line.split_once("/v1/stream?")?.1.split(' ').next()?.split_once(',')?;
+    Some((pieces.parse().ok()?, Duration::from_millis(gap.parse().ok()?)))
+}
+
+async fn write(stream: &mut TcpStream, pieces: usize, gap: Duration) -> anyhow::Result<()> {
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    stream.write_all(head.as_bytes()).await?;
+    for piece in 0..pieces {
+        if piece > 0 {
+            sleep(gap).await;
+        }
+        // As long as a piece of a completion is.
+        let data = format!("data: {:020.3}{}\n\n", stamp(), " ".repeat(172));
+        stream.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes()).await?;
+    }
+    Ok(stream.write_all(b"0\r\n\r\n").await?)
+}
