@@ -58,10 +58,10 @@ pub(super) fn lend(settings: &Settings, headers: &HeaderMap, key: &Secret) -> Ve
                     let lent = subprotocols(value).filter_map(|protocol| {
                         match protocol.strip_prefix(KEY_SUBPROTOCOL) {
                             Some(shown) => in_place(shown).map(|key| format!("{KEY_SUBPROTOCOL}{key}")),
-                            None => Some(protocol.to_owned()),
+                            None => (!holds_token(settings, protocol)).then(|| protocol.to_owned()),
                         }
                     });
-                    lent.collect::<Vec<_>>().join(", ")
+                    Some(lent.collect::<Vec<_>>().join(", ")).filter(|lent| !lent.is_empty())?
                 }
                 _ => in_place(value)?.to_owned(),
             };
@@ -218,6 +218,14 @@ mod tests {
                 "realtime, openai-insecure-api-key.owner,openai-insecure-api-key.own, openai-beta.realtime-v1"
             )]),
             ["sec-websocket-protocol: realtime, openai-insecure-api-key.sk-server, openai-beta.realtime-v1"]
+        );
+        assert_eq!(
+            lent(&[("api-key", "owner"), ("sec-websocket-protocol", "Bearer second, realtime")]),
+            ["api-key: sk-server", "sec-websocket-protocol: realtime"]
+        );
+        assert_eq!(
+            lent(&[("api-key", "owner"), ("sec-websocket-protocol", "openai-insecure-api-key.own")]),
+            ["api-key: sk-server"]
         );
     }
 }
