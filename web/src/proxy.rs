@@ -9,7 +9,7 @@ use ask_core::refusal::Refusal;
 use ask_core::reply::{self, X_ERROR_CODE};
 use ask_core::shape::Shape;
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
@@ -46,6 +46,9 @@ pub(crate) fn fail(exchange: Exchange, headers: &HeaderMap, failure: Failure) ->
     match failure.status() {
         StatusCode::UNAUTHORIZED => {
             reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        }
+        StatusCode::METHOD_NOT_ALLOWED => {
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS))
         }
         StatusCode::SERVICE_UNAVAILABLE => {
             reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"))
@@ -90,6 +93,9 @@ async fn forward(
     let provider = app.provider()?;
     access::origin(settings, &parts.headers, app.local)?;
     let uri = provider_uri(&app, &parts.uri)?;
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(Failure::Method);
+    }
     transfer_coding(&parts.headers)?;
     let lent = match Grant::of(settings, &parts.headers)? {
         Grant::Own => None,

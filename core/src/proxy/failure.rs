@@ -20,6 +20,8 @@ pub enum Failure {
     KeyRefused,
     /// The provider refused the server's own key, which was lent.
     LentKeyRefused,
+    /// CONNECT, which is for proxies of another kind, or TRACE, whose answer repeats the request with the key in it.
+    Method,
     /// A body that is encoded otherwise than in chunks.
     TransferCoding,
     /// Connecting to the provider took too long.
@@ -49,6 +51,7 @@ impl Failure {
             Self::Path(Astray::Unlisted) => "not_found",
             Self::KeyMissing | Self::KeyRefused => "token",
             Self::LentKeyRefused => "upstream_key",
+            Self::Method => "method",
             Self::TransferCoding => "body_unreadable",
             Self::ConnectTimeout => "deadline",
             Self::Descriptors => "busy",
@@ -62,6 +65,7 @@ impl Failure {
             Self::Path(Astray::Climbs) => StatusCode::BAD_REQUEST,
             Self::Path(Astray::Unlisted) => StatusCode::NOT_FOUND,
             Self::KeyMissing | Self::KeyRefused | Self::LentKeyRefused => StatusCode::UNAUTHORIZED,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
@@ -94,6 +98,7 @@ impl Failure {
                 "The provider refused this server's API key: its owner has to check OPENAI_API_KEY.",
                 "模型服务商拒绝了本服务的 API 密钥：请所有者检查 OPENAI_API_KEY。",
             ),
+            Self::Method => ("CONNECT and TRACE are not forwarded.", "不转发 CONNECT 和 TRACE。"),
             Self::TransferCoding => {
                 ("Only Transfer-Encoding: chunked is understood.", "Transfer-Encoding 只支持 chunked。")
             }

@@ -52,6 +52,18 @@ fn a_request_without_a_body_gets_none() {
 }
 
 #[test]
+fn methods_that_would_show_the_key_or_open_a_tunnel_stay_here() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    for line in ["TRACE /v1/models", "CONNECT /v1/models"] {
+        let head = server.send(&request(line, "Connection: close\r\n")).head();
+        assert_eq!(status(&head), 405, "{line}");
+        assert!(header(&head, "allow").is_some(), "{head}");
+    }
+    provider.is_left_alone();
+}
+
+#[test]
 fn what_is_not_the_providers_business_stays_here() {
     let provider = Provider::start();
     let server = Server::before(&provider);
