@@ -1,6 +1,6 @@
 //! The provider, asked over ureq: one request at a time, all of it inside a deadline.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use ask_core::attempts::Attempts;
@@ -14,7 +14,7 @@ use ask_core::settings::Fault;
 use ask_core::stream::{Stream, broke_off};
 use ask_core::{Failure, Settings};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 
 use crate::connect::{self, Unopened};
@@ -75,9 +75,9 @@ impl Provider {
         let (head, body) = self.post(key, &body, settings.partial, deadline)?.into_parts();
         let mut body = BufReader::new(body.into_with_config().limit(LARGEST_REPLY).reader());
         // Not every provider streams because it was asked to, and not every one says what it sends.
-        if settings.partial && head.status == StatusCode::OK && !is_json(&head.headers) {
-            let first = body.fill_buf().map_err(|error| broken(error.into(), deadline))?;
-            if !first.trim_ascii_start().starts_with(b"{") {
+        if settings.partial && head.status == StatusCode::OK {
+            let first = first_visible(&mut body).map_err(|error| broken(error.into(), deadline))?;
+            if first != Some(b'{') {
                 return self.read_stream(body, deadline);
             }
         }
@@ -150,9 +150,17 @@ fn so_far(text: String, about: &About) -> Answer {
     Answer { text, about: About { finish_reason: Some("deadline".into()), ..about.clone() } }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"))
+/// Skips the blanks that some send while the model thinks, and looks at what comes then; nothing at the end.
+fn first_visible(body: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let bytes = body.fill_buf()?;
+        let blanks = bytes.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+        let (first, is_end) = (bytes.get(blanks).copied(), bytes.is_empty());
+        body.consume(blanks);
+        if first.is_some() || is_end {
+            return Ok(first);
+        }
+    }
 }
 
 /// The proxy as ureq takes it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Ask, Authority, Gate, Server, answer, each, failing, listen, reply};
+use crate::support::{Act, Ask, Authority, Gate, Server, answer, chunked, each, failing, listen, reply};
 
 /// A provider's pace: it says something every now and then, until the caller has gone.
 fn slowly(first: &str, piece: &str) -> String {
@@ -141,9 +141,12 @@ fn a_stream_that_ends_in_time_is_the_whole_answer() {
 #[test]
 fn a_provider_that_does_not_stream_is_read_whole() {
     let completion = r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#;
+    // Some send blanks while the model thinks.
+    let blanks = chunked(format!("\n\n  {completion}").as_bytes(), 2);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: Application/JSON; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
     let provider = Server::new([
         answer("Yes."),
-        reply(200, &["content-type: Application/JSON; charset=utf-8"], format!("\n\n  {completion}")),
+        vec![Act::Send([head.as_bytes(), &blanks].concat())],
         reply(200, &["content-type: text/plain"], completion),
         reply(200, &[], completion),
         failing(401, "invalid_api_key", "no"),
