@@ -275,19 +275,22 @@ impl<F: Fn(&str) -> Option<OsString>> Vars<F> {
         })
     }
 
-    /// The proxy for the base URL: by its scheme, then for all schemes; the lower-case name first, as curl has it.
+    /// The proxy for the base URL: by its scheme, then for all schemes. That of the other scheme must be one, too.
     fn egress(&mut self, base_url: &BaseUrl) -> Option<Egress> {
-        let by_scheme = match base_url.https {
-            true => [("https_proxy", "HTTPS_PROXY"), ("all_proxy", "ALL_PROXY")],
-            false => [("http_proxy", "HTTP_PROXY"), ("all_proxy", "ALL_PROXY")],
-        };
+        let https = self.proxy("https_proxy", "HTTPS_PROXY");
+        let http = self.proxy("http_proxy", "HTTP_PROXY");
         let no_proxy = self.text("no_proxy").or_else(|| self.text("NO_PROXY"));
         if no_proxy.is_some_and(|no_proxy| bypasses(&no_proxy, base_url)) {
             return None;
         }
-        let names = by_scheme.into_iter().flat_map(|(lower, upper)| [lower, upper]);
-        let (variable, value) = names.into_iter().find_map(|name| Some((name, self.text(name)?)))?;
-        Egress::parse(&value).map_err(|what| self.faults.push(Fault { variable, what })).ok()
+        let by_scheme = if base_url.https { https } else { http };
+        by_scheme.or_else(|| self.proxy("all_proxy", "ALL_PROXY"))
+    }
+
+    /// The lower-case name first, as curl has it.
+    fn proxy(&mut self, lower: &'static str, upper: &'static str) -> Option<Egress> {
+        let variable = if self.text(lower).is_some() { lower } else { upper };
+        self.parsed(variable, Egress::parse)
     }
 }
 
@@ -348,23 +351,20 @@ fn extra(value: &str) -> Result<Map<String, Value>, Sentence> {
 }
 
 fn origins(value: &str) -> Result<Origins, Sentence> {
-    let origins = list(value)?;
-    if origins.iter().any(|origin| origin == "*") {
-        return Ok(Origins::Any);
-    }
     let normal = |origin: String| {
         let origin = origin.strip_suffix('/').unwrap_or(&origin).to_ascii_lowercase();
         let host = origin.split_once("://").map(|(_, host)| host);
-        let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*']));
+        let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ']));
         let fits = HeaderValue::from_str(&origin).is_ok();
-        (fits && (is_origin || origin == "null")).then_some(origin).ok_or_else(|| {
+        (fits && (is_origin || origin == "null" || origin == "*")).then_some(origin).ok_or_else(|| {
             Sentence::new(
                 "must be * or origins such as https://page.example, without a path",
                 "应是 * 或 https://page.example 这样的来源，不带路径",
             )
         })
     };
-    origins.into_iter().map(normal).collect::<Result<_, _>>().map(Origins::List)
+    let origins: Vec<_> = list(value)?.into_iter().map(normal).collect::<Result<_, _>>()?;
+    Ok(if origins.iter().any(|origin| origin == "*") { Origins::Any } else { Origins::List(origins) })
 }
 
 fn paths(value: &str) -> Result<Vec<String>, Sentence> {
@@ -462,6 +462,7 @@ mod tests {
             ("ASK_TOKEN", "two words"),
             ("ASK_ORIGINS", "pages.test"),
             ("ASK_ORIGINS", "https://pages.test/path"),
+            ("ASK_ORIGINS", "*, pages.test"),
             ("ASK_MAX_QUESTION", "0"),
             ("ASK_MAX_QUESTION", "-7"),
             ("ASK_TIMEOUT", "0.0"),
@@ -478,6 +479,8 @@ mod tests {
             ("HTTPS_PROXY", "ftp://proxy"),
             ("https_proxy", "socks4://proxy"),
             ("ALL_PROXY", "::::"),
+            // The proxy of the scheme that the provider does not have.
+            ("HTTP_PROXY", "ftp://proxy"),
         ] {
             check_fault(variable, value);
         }

@@ -82,10 +82,11 @@ impl Connector {
         let base_url = &settings.base_url;
         let host = base_url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let bad_url = || Fault::new("OPENAI_BASE_URL", "names a host that cannot be", "里的主机名无效");
+        let extra_roots = tls::extra_roots(settings.cert_file.as_deref())?;
         let tls = match base_url.https {
             true => Some(Tls {
                 name: ServerName::try_from(host.clone()).map_err(|_| bad_url())?,
-                extra_roots: tls::extra_roots(settings.cert_file.as_deref())?,
+                extra_roots,
                 config: OnceLock::new(),
             }),
             false => None,

@@ -129,6 +129,9 @@ fn a_file_without_certificates_is_a_broken_setting() {
     ] {
         let (_server, mut caller) = ask(1, &[("SSL_CERT_FILE", file)]);
         assert_eq!(failure(&mut caller), (500, "config".into()), "{file}");
+        let (_server, mut caller) =
+            ask(1, &[("SSL_CERT_FILE", file), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]);
+        assert_eq!(failure(&mut caller), (500, "config".into()), "without TLS, too: {file}");
     }
 }
 
