@@ -17,6 +17,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Collected, Limited};
+use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::copy_bidirectional;
@@ -54,6 +55,10 @@ pub(crate) async fn pass(
     let (mut head, body) = reply.into_parts();
     head.version = Version::HTTP_11;
     towards_caller(&mut head.headers, lent.as_ref());
+    if lent.is_some() {
+        // Nobody reads the words beside the status, and they may be the key.
+        head.extensions.remove::<ReasonPhrase>();
+    }
     if let (Some(key), StatusCode::UNAUTHORIZED) = (&lent, head.status) {
         exchange.app.put_aside(key);
     }

@@ -121,7 +121,7 @@ fn told(reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, Stri
     let mut asked = provider.accept();
     asked.head();
     let length = refusal.len();
-    asked.send(format!("HTTP/1.1 401 Unauthorized\r\n{reply_headers}content-length: {length}\r\n\r\n"));
+    asked.send(format!("HTTP/1.1 401 No {KEY}\r\n{reply_headers}content-length: {length}\r\n\r\n"));
     asked.send(refusal);
     let head = caller.head();
     assert_eq!(status(&head), 401);
@@ -133,7 +133,8 @@ fn told(reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, Stri
 fn a_refusal_of_the_lent_key_shows_no_part_of_it() {
     let refusal =
         format!(r#"{{"error":{{"message":"Incorrect API key provided: {KEY}. Ends in -Zq7.","code":"k"}}}}"#);
-    let (_, body) = told("content-type: application/json\r\n", refusal.as_bytes(), TOKEN);
+    let (head, body) = told("content-type: application/json\r\n", refusal.as_bytes(), TOKEN);
+    assert!(!head.contains("Zq7"), "{head}");
     assert_eq!(body, r#"{"error":{"code":"k","message":"Incorrect API key provided: […] Ends in […]."}}"#);
 
     let (head, body) =
