@@ -6,6 +6,7 @@ mod forward;
 mod framing;
 mod keys;
 mod leave;
+mod secrets;
 mod server;
 mod stream;
 mod support;
