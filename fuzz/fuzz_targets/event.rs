@@ -4,9 +4,9 @@
 
 use std::sync::LazyLock;
 
-use ask_core::Settings;
 use ask_core::query::Query;
-use ask_core::route::{receive, receive_event};
+use ask_core::route::{receive, receive_event, receive_too_long};
+use ask_core::{Received, Settings};
 use libfuzzer_sys::fuzz_target;
 use scf_ask_fuzz::{KEY, TOKEN, arrival, check_reply, reply, settings};
 use scf_runtime::http::{Event, envelope};
@@ -35,6 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(request.uri().authority().is_none() && request.uri().path().starts_with('/'));
                 receive(settings, &request, arrival(false))
             }
+            Event::TooLong(request) => Received::Reply(receive_too_long(settings, &request, arrival(false))),
             Event::Other(event) => {
                 assert_eq!(event, bytes);
                 receive_event(settings, &event, "id-1")

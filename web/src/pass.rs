@@ -55,8 +55,7 @@ pub(crate) async fn pass(
     let (mut head, body) = reply.into_parts();
     head.version = Version::HTTP_11;
     towards_caller(&mut head.headers, lent.as_ref());
-    if lent.is_some() {
-        // Nobody reads the words beside the status, and they may be the key.
+    if lent.is_some() && head.extensions.get().is_some_and(|words| holds_secret(&exchange.app, words)) {
         head.extensions.remove::<ReasonPhrase>();
     }
     if let (Some(key), StatusCode::UNAUTHORIZED) = (&lent, head.status) {
@@ -89,6 +88,12 @@ pub(crate) async fn pass(
         }
         Err(body) => Passing::new(body, exchange).map_err(io::Error::other).boxed_unsync(),
     })
+}
+
+/// Whether the words beside the status, which programs do not read, are words that a mask would change.
+fn holds_secret(app: &App, words: &ReasonPhrase) -> bool {
+    let words = String::from_utf8_lossy(words.as_bytes());
+    app.mask.text(&words) != words
 }
 
 /// The body of the provider's refusal of a lent key, without what it repeats of the key; where it cannot be read, a
