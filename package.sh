@@ -26,10 +26,13 @@ else
     build="cargo zigbuild"
 fi
 
-# The folders of this machine stay out of the binary: with them, its bytes would differ from machine to machine.
+# The folders of this machine, that of the build included, stay out of the binary: with them, its bytes would differ from
+# machine to machine.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 # Encoded, so that a folder may have spaces in its name.
-CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s=.\037--remap-path-prefix=%s=cargo' "$PWD" "$cargo_home")
+target_dir=${CARGO_TARGET_DIR:-$PWD/target}
+CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\037' "$PWD=." "$cargo_home=cargo" "$target_dir=target")
+CARGO_ENCODED_RUSTFLAGS=${CARGO_ENCODED_RUSTFLAGS%?}
 CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
 export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
