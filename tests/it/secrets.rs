@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use crate::support::{Act, Ask, KEY, Reply, Request, Server, answer, each, json_reply, reply};
 
+// No run of four of their characters can be in a request id, which is of hex digits and dashes.
 const OWNER: &str = "Ow4er-t0ken-Xy12";
 const PUBLIC: &str = "Pub1ic-Qz98-w0rd";
-const SIGNING: &str = "S1gn1ng-Kq77-Vb55-Nn33";
+const SIGNING: &str = "S1gn1ng-Kq7x-Vz5y-Nn3w";
 
 /// No run of four characters of a secret is there.
 #[track_caller]
