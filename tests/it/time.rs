@@ -139,6 +139,14 @@ fn a_stream_that_ends_in_time_is_the_whole_answer() {
 }
 
 #[test]
+fn the_last_event_of_a_stream_need_not_be_ended() {
+    let last = json!({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
+    let provider =
+        Server::always([Act::Send(format!("{EVENTS}{}data: {last}", piece("a ")).into()), Act::Close]);
+    Ask::of(&provider).set("ASK_PARTIAL", "1").start().ask("hi").says("a b");
+}
+
+#[test]
 fn a_provider_that_does_not_stream_is_read_whole() {
     let completion = r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#;
     // Some send blanks while the model thinks.
