@@ -1,7 +1,6 @@
 //! The settings: read once at start, from variables.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -99,15 +98,6 @@ pub struct Listen {
 impl Default for Listen {
     fn default() -> Self {
         Self { host: "127.0.0.1".into(), port: 9000 }
-    }
-}
-
-impl Listen {
-    /// Whether only this machine reaches it.
-    pub fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
     }
 }
 
@@ -512,20 +502,6 @@ mod tests {
         assert!(!read(&[("ASK_TOKEN", "t")]).own_keys);
         assert!(read(&[("ASK_TOKEN", "t"), ("ASK_OWN_KEYS", "1")]).own_keys);
         assert!(read(&[("ASK_PUBLIC_TOKEN", "t")]).own_keys);
-    }
-
-    #[test]
-    fn loopback_is_known() {
-        for (host, loopback) in [
-            ("127.0.0.1", true),
-            ("127.9.9.9", true),
-            ("[::1]", true),
-            ("LOCALHOST", true),
-            ("0.0.0.0", false),
-            ("::", false),
-        ] {
-            assert_eq!(Listen { host: host.into(), port: 1 }.is_loopback(), loopback, "{host}");
-        }
     }
 
     #[test]

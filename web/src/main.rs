@@ -21,6 +21,7 @@ mod tell;
 mod tls;
 mod unanswered;
 
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::{env, panic};
@@ -80,7 +81,6 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let on_scf = env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF");
     let listen = listen(&mut settings);
-    let app = Arc::new(App::new(settings, listen.is_loopback(), on_scf));
     // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let served = runtime.block_on(async {
@@ -91,7 +91,11 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
         let listener = TcpListener::bind((host, listen.port))
             .await
             .with_context(|| format!("listen on {}:{}", listen.host, listen.port))?;
-        announce(&app, &listener)?;
+        let address = listener.local_addr().context("read the address")?;
+        // Not by the name in `HOST`: `127.1` and a line in /etc/hosts are this machine, too.
+        let local = address.ip().to_canonical().is_loopback();
+        let app = Arc::new(App::new(settings, local, on_scf));
+        announce(&app.settings, address);
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -116,14 +120,12 @@ fn listen(settings: &mut Settings) -> Listen {
     })
 }
 
-fn announce(app: &App, listener: &TcpListener) -> anyhow::Result<()> {
-    let address = listener.local_addr().context("read the address")?;
+fn announce(settings: &Settings, address: SocketAddr) {
     eprintln!("ask-web {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
-    if let Some(fault) = app.settings.fault() {
+    if let Some(fault) = settings.fault() {
         print(&log::fault(&fault));
     }
-    if app.settings.is_open() {
+    if settings.is_open() {
         print(&log::open());
     }
-    Ok(())
 }

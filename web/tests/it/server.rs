@@ -96,6 +96,15 @@ fn a_local_server_answers_to_its_own_names_alone() {
 }
 
 #[test]
+fn a_server_is_local_however_its_address_is_written() {
+    for host in ["127.1", "2130706433", "::ffff:127.0.0.1", "localhost"] {
+        let server = Server::start(&[("HOST", host)]);
+        let mut caller = server.send(&HEALTH.replace("localhost", "evil.example"));
+        assert_eq!(status(&caller.head()), 403, "{host}");
+    }
+}
+
+#[test]
 fn a_server_for_others_answers_to_any_name() {
     let server = Server::start(&[("HOST", "0.0.0.0")]);
     let port = server.address.port();
