@@ -101,7 +101,8 @@ impl<'a> Attempts<'a> {
             }
             _ => None,
         };
-        let fits = |wait: &Duration| now.left.is_none_or(|left| *wait < left);
+        // Without a budget, nobody waits for hours because a provider says so.
+        let fits = |wait: &Duration| *wait < now.left.unwrap_or(UNLIMITED);
         match wait.filter(fits) {
             Some(wait) => {
                 self.count += 1;
@@ -224,6 +225,10 @@ mod tests {
             attempts.after(busy("61"), &mut memory, now(start, 60), 0.5),
             Err(Failure::UpstreamBusy { retry_after: Some("61".into()) })
         );
+        let unlimited = Now { left: None, ..now(start, 0) };
+        let mut attempts = Attempts::new(&settings, &memory, start);
+        assert_eq!(attempts.after(busy("59"), &mut memory, unlimited, 0.5), Ok(Duration::from_secs(59)));
+        assert!(attempts.after(busy("61"), &mut memory, unlimited, 0.5).is_err());
     }
 
     #[test]
