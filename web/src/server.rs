@@ -28,8 +28,8 @@ use crate::exchange::Exchange;
 /// Heads of requests may have this many bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
 
-/// Whoever is turned away for want of file descriptors is listened to for so long.
-const TURN_AWAY: Duration = Duration::from_millis(500);
+/// Whoever is turned away for want of file descriptors is listened to for so long: others are in the queue.
+const TURN_AWAY: Duration = Duration::from_millis(100);
 
 /// Serves until `stop` comes, then lets what is running end, for as long as `ASK_DRAIN` says.
 pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
