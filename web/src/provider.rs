@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::RequestBody;
@@ -117,6 +118,10 @@ impl Provider {
 
     /// A kept connection that is still there, the one used last first.
     async fn kept(&self) -> Option<Link> {
+        if !self.idle().is_empty() {
+            // The request may have been read before what else happened while the process was frozen was looked at.
+            yield_now().await;
+        }
         poll_fn(|cx| {
             let mut kept_ones = self.idle();
             while let Some(mut kept) = kept_ones.pop_back() {
