@@ -105,7 +105,7 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-/// The CORS headers of a reply: `Access-Control-Allow-Origin` where the caller's page may read it, and `exposed`, the
+/// The CORS headers of a reply: `Access-Control-Allow-Origin`, but for a page that may not read it, and `exposed`, the
 /// headers it may read.
 pub fn cors(settings: &Settings, headers: &HeaderMap, local: bool, exposed: &'static str) -> HeaderMap {
     let mut cors = HeaderMap::new();
@@ -113,13 +113,23 @@ pub fn cors(settings: &Settings, headers: &HeaderMap, local: bool, exposed: &'st
     let allowed = match origin {
         _ if admits_all(settings, local) => Some(HeaderValue::from_static("*")),
         Some(origin) if is_own(headers) || listed(settings, origin) => Some(origin.clone()),
-        _ => None,
+        Some(_) => None,
+        None => admitted(settings, headers),
     };
     if let Some(allowed) = allowed {
         cors.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
     }
     cors.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     cors
+}
+
+/// What a reply names where no page asks: the first origin of the list, or this server's own.
+fn admitted(settings: &Settings, headers: &HeaderMap) -> Option<HeaderValue> {
+    let origin = match &settings.origins {
+        Origins::List(origins) => origins.first().cloned(),
+        _ => headers.get(HOST)?.to_str().ok().map(|host| format!("http://{host}")),
+    };
+    HeaderValue::try_from(origin?).ok()
 }
 
 /// [`cors`] of the question endpoint.
@@ -205,7 +215,7 @@ mod tests {
         check("*", false, &[foreign], true, Some("*"));
         check("https://Page.example/", false, &[foreign], true, Some("https://page.example"));
         check("https://other.example", false, &[foreign], false, None);
-        check("https://other.example", false, &[], true, None);
+        check("https://other.example, https://page.example", false, &[], true, Some("https://other.example"));
         check("https://other.example", false, &[("origin", "null")], false, None);
         check("null", false, &[("origin", "null")], true, Some("null"));
         let own = ("origin", "https://fn.example:8443");
@@ -222,8 +232,20 @@ mod tests {
     #[test]
     fn a_cross_site_request_without_an_origin_must_be_a_navigation() {
         let cross = ("sec-fetch-site", "cross-site");
-        check("https://other.example", false, &[cross, ("sec-fetch-mode", "no-cors")], false, None);
-        check("https://other.example", false, &[cross, ("sec-fetch-mode", "navigate")], true, None);
+        check(
+            "https://other.example",
+            false,
+            &[cross, ("sec-fetch-mode", "no-cors")],
+            false,
+            Some("https://other.example"),
+        );
+        check(
+            "https://other.example",
+            false,
+            &[cross, ("sec-fetch-mode", "navigate")],
+            true,
+            Some("https://other.example"),
+        );
         check("", false, &[cross, ("sec-fetch-mode", "no-cors")], true, Some("*"));
     }
 
@@ -244,6 +266,7 @@ mod tests {
         check("", true, &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")], false, None);
         check("", true, &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")], true, None);
         check("", true, &[], true, None);
+        check("", true, &[("host", "localhost:9000")], true, Some("http://localhost:9000"));
     }
 
     #[test]

@@ -110,6 +110,7 @@ fn the_caller_gets_the_reply_without_what_belongs_to_the_providers_gateway() {
     assert_eq!(
         lines,
         [
+            "access-control-allow-origin: http://localhost",
             "access-control-expose-headers: *",
             "content-encoding: gzip",
             "content-length: 4",
