@@ -121,7 +121,9 @@ fn the_runtime_knows_nothing_of_chat_and_the_core_nothing_of_the_platforms_runti
 
 #[test]
 fn scripts_are_executable_and_have_unix_line_ends() {
-    for name in ["bootstrap", "scf_bootstrap", "package.sh", ".ci/deny", ".ci/reproducible", ".ci/fuzz", "fuzz/run"] {
+    for name in
+        ["bootstrap", "scf_bootstrap", "package.sh", ".ci/deny", ".ci/reproducible", ".ci/fuzz", "fuzz/run"]
+    {
         let mode = fs::metadata(Path::new(ROOT).join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{name}: {mode:o}");
         let text = read(name);
