@@ -4,9 +4,11 @@ use std::net::IpAddr;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
+use ask_core::access;
 use ask_core::attempts::{Attempts, Now, budget};
 use ask_core::completion::{self, About, Answer};
 use ask_core::lang::Sentence;
+use ask_core::query::Query;
 use ask_core::rate;
 use ask_core::refusal::Refusal;
 use ask_core::reply::Caller;
@@ -17,7 +19,7 @@ use ask_core::stream::{Stream, broke_off};
 use ask_core::{Asked, Failure, Received, Settings};
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request};
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -32,6 +34,10 @@ use crate::tell::{SILENCE, State, tell};
 /// The platform carries no larger request and no larger reply, in bytes (583/11637).
 const LARGEST: usize = 6 << 20;
 
+/// Who shows no token may still be a widget that asks for its history, which takes no more, in bytes: nobody else is to
+/// fill the memory.
+const LARGEST_OF_STRANGERS: usize = 64 << 10;
+
 /// A reply of the provider's that is larger holds no answer that the platform carries, in bytes.
 const LARGEST_REPLY: usize = 32 << 20;
 
@@ -40,9 +46,12 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
     let app = exchange.app.clone();
     let (parts, body) = request.into_parts();
     let deadline = time(&app, &parts.headers).and_then(|time| exchange.began.checked_add(time));
-    let body = match read(FromCaller::new(body, exchange.caller().clone()), deadline).await {
+    let opened = opened(&app.settings, &parts);
+    let largest = if opened.is_ok() { LARGEST } else { LARGEST_OF_STRANGERS };
+    let body = match read(FromCaller::new(body, exchange.caller().clone()), largest, deadline).await {
         Ok(body) => body,
         Err(failure) => {
+            let failure = opened.err().filter(|_| failure == Failure::BodyTooLarge).unwrap_or(failure);
             let reply = app.caller(&exchange, &parts.headers).failure(&failure);
             return exchange.whole(reply);
         }
@@ -120,12 +129,18 @@ fn address(exchange: &Exchange, headers: &HeaderMap) -> IpAddr {
     named.unwrap_or(exchange.caller().peer)
 }
 
-/// The body of the request.
-async fn read(body: FromCaller, deadline: Option<Instant>) -> Result<Vec<u8>, Failure> {
-    if body.size_hint().lower() > LARGEST as u64 {
+/// Whether the head of the request shows what it takes to ask.
+fn opened(settings: &Settings, parts: &request::Parts) -> Result<(), Failure> {
+    let query = Query::parse(parts.uri.query().unwrap_or_default().as_bytes())?;
+    access::token(settings, &parts.headers, parts.uri.path(), &query, SystemTime::now())
+}
+
+/// The body of the request, where it is no larger.
+async fn read(body: FromCaller, largest: usize, deadline: Option<Instant>) -> Result<Vec<u8>, Failure> {
+    if body.size_hint().lower() > largest as u64 {
         return Err(Failure::BodyTooLarge);
     }
-    let read = by(deadline, Limited::new(body, LARGEST).collect()).await.ok_or(Failure::Deadline)?;
+    let read = by(deadline, Limited::new(body, largest).collect()).await.ok_or(Failure::Deadline)?;
     read.map(|body| body.to_bytes().into()).map_err(|error| match error.is::<LengthLimitError>() {
         true => Failure::BodyTooLarge,
         false => Failure::BodyUnreadable(Sentence::new("its body broke off", "请求体中途断开")),

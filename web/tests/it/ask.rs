@@ -574,3 +574,17 @@ fn a_long_silence_is_broken_by_signs_of_life_before_the_first_piece_and_between_
     assert!(failing.chunk().starts_with("data: {\"error\":"));
     assert_eq!(failing.chunk(), "");
 }
+
+#[test]
+fn a_stranger_does_not_fill_the_memory() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n";
+    // The rest of the body is not waited for.
+    let mut known = server.send(&format!("{head}Content-Length: 6000000\r\n\r\n"));
+    assert_eq!(status(&known.head()), 401);
+    let chunk = format!("11000\r\n{}\r\n", "x".repeat(0x11000));
+    let mut unknown = server.send(&format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunk}"));
+    assert_eq!(status(&unknown.head()), 401);
+    provider.is_left_alone();
+}
