@@ -1,12 +1,11 @@
 //! The provider's wire: what the model is sent, and what of its answer counts.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use http::{HeaderMap, StatusCode};
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::lang::Sentence;
@@ -81,11 +80,11 @@ fn no_completion() -> Refusal {
 
 /// The members that are read, of a whole completion and of a streamed piece. Each may be missing or null.
 #[derive(Deserialize)]
-pub(crate) struct Completion<'a> {
-    #[serde(borrow, default)]
-    model: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    choices: Option<Vec<Choice<'a>>>,
+pub(crate) struct Completion {
+    #[serde(default)]
+    model: Text,
+    #[serde(default)]
+    choices: Option<Vec<Choice>>,
     #[serde(default)]
     usage: Option<Value>,
     #[serde(default)]
@@ -93,15 +92,15 @@ pub(crate) struct Completion<'a> {
 }
 
 #[derive(Default, Deserialize)]
-struct Choice<'a> {
+struct Choice {
     /// In a whole completion.
     #[serde(default)]
     message: Option<Part>,
     /// In a piece of a stream.
     #[serde(default)]
     delta: Option<Part>,
-    #[serde(borrow, default)]
-    finish_reason: Option<Cow<'a, str>>,
+    #[serde(default)]
+    finish_reason: Text,
 }
 
 #[derive(Default, Deserialize)]
@@ -119,11 +118,15 @@ pub(crate) struct Content {
     pub(crate) about: About,
 }
 
-impl Completion<'_> {
+impl Completion {
     /// Takes it apart; the provider may have sent an error with status 200, or as an event of a stream. The mask goes over
     /// what is said beside the answer, which is the model's own and stays as it is.
     pub(crate) fn content(self, mask: &Mask) -> Result<Content, Refusal> {
-        if let Some(error) = self.error.filter(|error| !error.is_null()) {
+        // Some send an empty one beside every answer.
+        let says = |error: &Value| {
+            !matches!(error, Value::Null | Value::Bool(false)) && *error != "" && *error != json!({})
+        };
+        if let Some(error) = self.error.filter(says) {
             return Err(refusal::of_error(StatusCode::OK, &error, mask));
         }
         let choice = self.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
@@ -132,8 +135,8 @@ impl Completion<'_> {
             text: part.content.0,
             refusal: part.refusal.0,
             about: About {
-                model: self.model.map(|model| mask.name(&model)),
-                finish_reason: choice.finish_reason.map(|reason| mask.name(&reason)),
+                model: self.model.0.map(|model| mask.name(&model)),
+                finish_reason: choice.finish_reason.0.map(|reason| mask.name(&reason)),
                 usage: self.usage.map(|usage| mask.value(usage)),
             },
         })
@@ -231,8 +234,6 @@ impl<'de> Deserialize<'de> for Text {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
@@ -289,6 +290,12 @@ mod tests {
         check(r#"{"content":null,"refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"","refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"a","reasoning_content":"hm","refusal":null}"#, "a");
+        for beside in ["\"error\":null", "\"error\":\"\"", "\"error\":{}", "\"error\":false", "\"model\":7"] {
+            let body = format!(
+                "{{{beside},\"choices\":[{{\"message\":{{\"content\":\"a\"}},\"finish_reason\":0}}]}}"
+            );
+            assert_eq!(read_ok(&body).unwrap().text, "a", "{beside}");
+        }
     }
 
     #[test]
