@@ -57,6 +57,11 @@ impl Ask {
         }
     }
 
+    /// Says on standard output why there will be no more answers.
+    pub(crate) fn end(&self, why: &str) {
+        print(&log::ended(why, &self.mask));
+    }
+
     /// Replies to one event. The line in the log is written before the reply is handed over, since the instance is frozen
     /// right after.
     pub(crate) fn reply(&mut self, event: Vec<u8>, context: &Context) -> anyhow::Result<Vec<u8>> {

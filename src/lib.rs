@@ -21,14 +21,16 @@ use ask_core::lang::Lang;
 
 use crate::ask::Ask;
 
-/// Answers events, one after the other. Returns only where the runtime API is broken, with status 1 and a line on
-/// standard error that says why.
+/// Answers events, one after the other. Returns only where the runtime API is broken, with status 1 and a line in
+/// the log and on standard error that says why.
 pub fn function() -> ExitCode {
     keep_panics_quiet();
     let mut ask = Ask::new(Settings::read(|name| env::var_os(name)));
     ask.announce();
     if let Err(error) = scf_runtime::run_bytes(|event, context| ask.reply(event, context)) {
-        eprintln!("ask: {error:#}");
+        let why = format!("{error:#}");
+        ask.end(&why);
+        eprintln!("ask: {why}");
     }
     ExitCode::FAILURE
 }

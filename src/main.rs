@@ -33,7 +33,7 @@ fn main() -> ExitCode {
             println!("{HELP}");
             ExitCode::SUCCESS
         }
-        Some("sign") if args.len() > 1 => scf_ask::sign(&args[1..]),
+        Some("sign") => scf_ask::sign(&args[1..]),
         Some(_) => scf_ask::terminal(&args.join(" ")),
         None => {
             eprintln!("{HELP}");

@@ -82,7 +82,13 @@ impl Provider {
             }
         }
         let mut whole = Vec::new();
-        body.read_to_end(&mut whole).map_err(|error| broken(error.into(), deadline))?;
+        if let Err(error) = body.read_to_end(&mut whole) {
+            let refusal = broken(error.into(), deadline);
+            // An error whose body breaks off is still that error: the status says enough.
+            if head.status == StatusCode::OK || refusal.failure == Failure::Deadline {
+                return Err(refusal);
+            }
+        }
         completion::read(head.status, &head.headers, &whole, &self.mask)
     }
 

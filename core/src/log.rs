@@ -111,6 +111,11 @@ pub fn fault(fault: &Fault) -> String {
     json(&serde_json::json!({"level": "error", "code": "config", "message": message}))
 }
 
+/// The line before the function ends: the platform shows standard output in its log, and nothing else says why.
+pub fn ended(why: &str, mask: &Mask) -> String {
+    json(&serde_json::json!({"level": "error", "message": mask.text(why)}))
+}
+
 /// The line at start where no token is set.
 pub fn open() -> String {
     let message = "anybody who finds the address may ask: set ASK_TOKEN or ASK_PUBLIC_TOKEN";

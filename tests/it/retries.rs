@@ -20,9 +20,12 @@ fn what_may_pass_is_asked_again_at_most_twice() {
     let busy = || reply(429, &["retry-after: 0"], "");
     let error = || json_reply(500, &serde_json::json!({"error": {"message": "oops"}}));
     let closed = || vec![Act::Close];
+    let cut =
+        || vec![Act::Send(b"HTTP/1.1 500 x\r\ncontent-length: 99\r\n\r\n{\"error\":".to_vec()), Act::Close];
     let rows = [
         (vec![error(), error(), answer("Yes.")], None, 3),
         (vec![error(), error(), error(), answer("Yes.")], Some("upstream_failed"), 3),
+        (vec![cut(), cut(), answer("Yes.")], None, 3),
         (vec![closed(), reply(503, &[], ""), answer("Yes.")], None, 3),
         (vec![busy(), busy(), answer("Yes.")], None, 3),
         (vec![busy(), busy(), busy(), answer("Yes.")], Some("upstream_busy"), 3),

@@ -205,10 +205,13 @@ async fn attempt(
     }
     let collected =
         by(deadline, Limited::new(body, LARGEST_REPLY).collect()).await.ok_or(Failure::Deadline)?;
-    let rest = collected.map(Collected::to_bytes).map_err(|error| match error.is::<LengthLimitError>() {
-        true => Failure::AnswerTooLarge.into(),
-        false => broke_off(),
-    })?;
+    let rest = match collected.map(Collected::to_bytes) {
+        Ok(rest) => rest,
+        // An error whose body breaks off is still that error: the status says enough.
+        Err(_) if head.status != StatusCode::OK => Bytes::new(),
+        Err(error) if error.is::<LengthLimitError>() => return Err(Failure::AnswerTooLarge.into()),
+        Err(_) => return Err(broke_off()),
+    };
     let body = [first.unwrap_or_default(), rest].concat();
     completion::read(head.status, &head.headers, &body, &app.mask).map(Answered::Whole)
 }
