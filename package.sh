@@ -27,12 +27,12 @@ else
 fi
 
 # The folders of this machine, that of the build included, stay out of the binary: with them, its bytes would differ from
-# machine to machine. At a fixed address, a program needs no table of what to adjust at start.
+# machine to machine.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 # Encoded, so that a folder may have spaces in its name.
 target_dir=${CARGO_TARGET_DIR:-$PWD/target}
-CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\037' "$PWD=." "$cargo_home=cargo" "$target_dir=target")
-CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS-Crelocation-model=static
+CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\037' "$PWD=." "$cargo_home=cargo")
+CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS--remap-path-prefix=$target_dir=target
 CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
 export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
@@ -50,7 +50,13 @@ pack() {
 }
 
 # The event function is made for size: it answers one question at a time, and its package is what a cold start fetches.
-pack_ask() { CARGO_PROFILE_RELEASE_OPT_LEVEL=s pack scf-ask ask bootstrap; }
+# At a fixed address, it needs no table of what to adjust at start. In a shell of its own, so that the other does not
+# inherit that.
+pack_ask() (
+    CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS$(printf '\037')-Crelocation-model=static
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=s
+    pack scf-ask ask bootstrap
+)
 
 case "${1:-all}" in
 ask) pack_ask ;;
