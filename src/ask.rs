@@ -90,7 +90,7 @@ impl Ask {
             }
         };
         line.cold = context.cold;
-        let (reply, reply_if_too_large) = match received {
+        let (reply, caller) = match received {
             Received::Reply(reply) => (reply, None),
             Received::Question(asked) => {
                 let deadline = context.received + budget(&self.settings, context.time_limit);
@@ -98,13 +98,14 @@ impl Ask {
                     Some(failure) => asked.caller.failure(&failure),
                     None => self.reply_to(&asked, deadline, &mut line),
                 };
-                (reply, Some(asked.caller.failure(&Failure::AnswerTooLarge)))
+                (reply, Some(asked.caller))
             }
         };
         line.replied(&reply);
-        let bytes = match (self.bytes(reply), reply_if_too_large) {
+        let bytes = match (self.bytes(reply), caller) {
             (Some(bytes), _) => bytes,
-            (None, Some(failure)) => {
+            (None, Some(caller)) => {
+                let failure = caller.failure(&Failure::AnswerTooLarge);
                 line.replied(&failure);
                 self.bytes(failure).unwrap_or_default()
             }
