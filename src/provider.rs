@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::time::{Duration, Instant};
 
 use ask_core::attempts::Attempts;
-use ask_core::completion::{self, About, Answer};
+use ask_core::completion::{self, Answer};
 use ask_core::egress::{Egress, EgressKind};
 use ask_core::lang::Sentence;
 use ask_core::question::Message;
@@ -140,7 +140,7 @@ impl Provider {
                 Err(error) => {
                     let refusal = broken(error.into(), deadline);
                     return match refusal.failure {
-                        Failure::Deadline if !text.trim().is_empty() => Ok(so_far(text, stream.about())),
+                        Failure::Deadline if !text.trim().is_empty() => Ok(stream.so_far(text)),
                         _ => Err(refusal),
                     };
                 }
@@ -149,11 +149,6 @@ impl Provider {
         let last = stream.end()?;
         Ok(Answer { text: text + &last.text, about: last.about })
     }
-}
-
-/// What has arrived when time ran out.
-fn so_far(text: String, about: &About) -> Answer {
-    Answer { text, about: About { finish_reason: Some("deadline".into()), ..about.clone() } }
 }
 
 /// Skips the blanks that some send while the model thinks, and looks at what comes then; nothing at the end.

@@ -55,6 +55,11 @@ impl Stream {
         &self.about
     }
 
+    /// What has arrived by now as the answer: time has run out.
+    pub fn so_far(&self, text: String) -> Answer {
+        Answer { text, about: About { finish_reason: Some("deadline".into()), ..self.about.clone() } }
+    }
+
     /// Ends the stream: the provider has closed it. Gives the text of a last event that was not ended by an empty line,
     /// and what was said of the answer. Fails where it broke off, or where there was nothing to show.
     pub fn end(mut self) -> Result<Answer, Refusal> {

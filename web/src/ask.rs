@@ -280,16 +280,11 @@ async fn gather(mut begun: Begun, deadline: Option<Instant>) -> Result<Answer, F
             }
             Some(Ok(None)) => break,
             Some(Err(_)) => return Err(broke_off().failure),
-            None => return Ok(so_far(begun.text, begun.stream.about())),
+            None => return Ok(begun.stream.so_far(begun.text)),
         }
     }
     let last = begun.stream.end().map_err(|refusal| refusal.failure)?;
     Ok(Answer { text: begun.text + &last.text, about: last.about })
-}
-
-/// What has arrived when time ran out.
-fn so_far(text: String, about: &About) -> Answer {
-    Answer { text, about: About { finish_reason: Some("deadline".into()), ..about.clone() } }
 }
 
 /// Replies with an answer that is all there.
