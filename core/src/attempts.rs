@@ -22,9 +22,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(8);
 /// The time for an answer where no limit is named.
 const UNLIMITED: Duration = Duration::from_secs(60);
 
+/// A day is longer than any limit of the platform, and keeps sums with it in range.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// How long an answer may take: the limit less a margin for the reply's own way, and `ASK_TIMEOUT` where it is shorter.
 pub fn budget(settings: &Settings, limit: Option<Duration>) -> Duration {
-    let budget = limit.map_or(UNLIMITED, |limit| limit - (limit / 10).min(Duration::from_secs(1)));
+    let budget =
+        limit.map_or(UNLIMITED, |limit| limit - (limit / 10).min(Duration::from_secs(1))).min(LONGEST);
     settings.timeout.map_or(budget, |timeout| timeout.min(budget))
 }
 
@@ -191,6 +195,7 @@ mod tests {
         assert_eq!(budget(&unset, None), ms(60_000));
         assert_eq!(budget(&unset, Some(ms(3_000))), ms(2_700));
         assert_eq!(budget(&unset, Some(ms(60_000))), ms(59_000));
+        assert!(Instant::now().checked_add(budget(&unset, Some(Duration::MAX))).is_some());
         let five = settings(&[("ASK_TIMEOUT", "5")]);
         assert_eq!(budget(&five, Some(ms(60_000))), ms(5_000));
         assert_eq!(budget(&five, Some(ms(3_000))), ms(2_700));
