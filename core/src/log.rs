@@ -77,16 +77,16 @@ impl Line {
 
     /// The line as JSON, at most 8 KB with its end, with nothing in it that is secret.
     pub fn write(mut self, mask: &Mask) -> String {
-        let cut = |text: &str, chars: usize| mask.text(&text.chars().take(chars).collect::<String>());
-        self.request_id = cut(&self.request_id, 128);
-        self.path = cut(&self.path, LONGEST_PATH);
-        self.method = cut(&self.method, 32);
-        self.model = self.model.map(|model| mask.name(&model).chars().take(128).collect());
+        let masked = |text: &str, chars: usize| mask.text(cut(text, chars));
+        self.request_id = masked(&self.request_id, 128);
+        self.path = masked(&self.path, LONGEST_PATH);
+        self.method = masked(&self.method, 32);
+        self.model = self.model.map(|model| cut(&mask.name(&model), 128).to_owned());
         let texts = (self.question.take(), self.answer.take());
         // A character takes at most six bytes as JSON, so that this much of both fits for sure; more is tried first.
         for longest in [3900, 1900, 900, 400] {
-            self.question = texts.0.as_deref().map(|text| cut(text, longest));
-            self.answer = texts.1.as_deref().map(|text| cut(text, longest));
+            self.question = texts.0.as_deref().map(|text| masked(text, longest));
+            self.answer = texts.1.as_deref().map(|text| masked(text, longest));
             let line = json(&self);
             if line.len() < LONGEST_LINE {
                 return line;
@@ -96,6 +96,11 @@ impl Line {
         self.answer = None;
         json(&self)
     }
+}
+
+/// So many characters of a text.
+fn cut(text: &str, chars: usize) -> &str {
+    text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
 }
 
 fn json(line: &impl Serialize) -> String {

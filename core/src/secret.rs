@@ -1,6 +1,7 @@
 //! Keys and tokens: values that cannot be printed, and the mask for texts that may repeat them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 use subtle::ConstantTimeEq;
@@ -42,22 +43,35 @@ const RUN: usize = 4;
 const RUN_IN_NAMES: usize = 8;
 
 /// Replaces what is or looks like a key in texts that others wrote: providers echo parts of keys in
-/// their messages, and callers put them into paths.
-#[derive(Clone, Debug, Default)]
+/// their messages, and callers put them into paths. Clones share what they know.
+#[derive(Clone, Debug)]
 pub struct Mask {
-    secrets: Vec<Secret>,
-    known: Vec<String>,
+    secrets: Arc<[Secret]>,
+    /// Whether a byte occurs in any of the secrets.
+    bytes: Arc<[bool; 256]>,
+    known: Arc<[String]>,
+}
+
+impl Default for Mask {
+    fn default() -> Self {
+        Self::new([])
+    }
 }
 
 impl Mask {
     /// Masks these secrets, and whatever looks like one.
     pub fn new(secrets: impl IntoIterator<Item = Secret>) -> Self {
-        Self { secrets: secrets.into_iter().collect(), known: Vec::new() }
+        let secrets: Arc<[Secret]> = secrets.into_iter().collect();
+        let mut bytes = [false; 256];
+        for byte in secrets.iter().flat_map(|secret| secret.0.bytes()) {
+            bytes[usize::from(byte)] = true;
+        }
+        Self { secrets, bytes: Arc::new(bytes), known: Arc::default() }
     }
 
     /// Leaves these names alone, which the owner has given: see [`Mask::name`].
     pub fn knowing(self, names: &[String]) -> Self {
-        Self { known: names.to_vec(), ..self }
+        Self { known: names.into(), ..self }
     }
 
     /// The text with words that look like keys replaced whole, and so every run of four or more
@@ -90,9 +104,12 @@ impl Mask {
 
     /// The text with every run of so many characters of a secret replaced, and every whole secret that is shorter.
     fn runs(&self, text: &str, longest: usize) -> String {
+        if !self.may_hold_a_run(text) {
+            return text.to_owned();
+        }
         let chars: Vec<(usize, char)> = text.char_indices().collect();
         let mut hidden = vec![false; chars.len()];
-        for secret in &self.secrets {
+        for secret in self.secrets.iter() {
             let run = secret.0.chars().count().clamp(RUN, longest);
             for (start, window) in chars.windows(run).enumerate() {
                 let end = window[run - 1].0 + window[run - 1].1.len_utf8();
@@ -112,6 +129,16 @@ impl Mask {
             before = hidden;
         }
         masked
+    }
+
+    /// Whether there are as many bytes in a row as the shortest run has, all of which occur in secrets. Most texts are
+    /// done with here.
+    fn may_hold_a_run(&self, text: &str) -> bool {
+        let mut row = 0;
+        text.bytes().any(|byte| {
+            row = if self.bytes[usize::from(byte)] { row + 1 } else { 0 };
+            row == RUN
+        })
     }
 }
 
