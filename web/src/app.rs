@@ -6,14 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use ask_core::attempts::{Attempts, Memory, Now};
-use ask_core::lang::Lang;
+use ask_core::lang::{Lang, Sentence};
+use ask_core::proxy::transfer_coding;
 use ask_core::rate::Rates;
 use ask_core::reply;
 use ask_core::secret::{Mask, Secret};
 use ask_core::settings::Fault;
 use ask_core::shape::Shape;
 use ask_core::{Failure, Settings, access};
-use http::header::HOST;
+use http::header::{CONNECTION, HOST};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -103,6 +104,18 @@ impl App {
         let is_ours = is_ours(request.uri().path());
         let is_foreign = self.local && !self.is_called_by_its_name(&request);
         let caller = || self.caller(&exchange, request.headers());
+        if let Err(failure) = transfer_coding(request.headers()) {
+            let mut reply = if is_ours {
+                let why = Sentence::new("it is not in chunks alone", "传输编码不只是 chunked");
+                let reply = caller().failure(&Failure::BodyUnreadable(why));
+                exchange.whole(reply)
+            } else {
+                proxy::fail(exchange, request.headers(), failure)
+            };
+            // Whoever is between may find the end of this request elsewhere, and take what follows for part of it.
+            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            return reply;
+        }
         match request.uri().path() {
             _ if is_foreign && is_ours => {
                 let reply = caller().failure(&Failure::Host);

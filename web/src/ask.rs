@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use ask_core::access;
 use ask_core::attempts::{Attempts, Now, budget};
 use ask_core::completion::{self, About, Answer};
-use ask_core::lang::Sentence;
 use ask_core::query::Query;
 use ask_core::rate;
 use ask_core::refusal::Refusal;
@@ -30,6 +29,7 @@ use crate::body::{FromCaller, ReplyBody, RequestBody};
 use crate::exchange::{Exchange, random};
 use crate::provider::{Reply, by};
 use crate::tell::{SILENCE, State, tell};
+use crate::unanswered::body_broke_off;
 
 /// The platform carries no larger request and no larger reply, in bytes (583/11637).
 const LARGEST: usize = 6 << 20;
@@ -143,7 +143,7 @@ async fn read(body: FromCaller, largest: usize, deadline: Option<Instant>) -> Re
     let read = by(deadline, Limited::new(body, largest).collect()).await.ok_or(Failure::Deadline)?;
     read.map(|body| body.to_bytes().into()).map_err(|error| match error.is::<LengthLimitError>() {
         true => Failure::BodyTooLarge,
-        false => Failure::BodyUnreadable(Sentence::new("its body broke off", "请求体中途断开")),
+        false => Failure::BodyUnreadable(body_broke_off()),
     })
 }
 

@@ -205,6 +205,8 @@ fn is_gone(error: &hyper::Error) -> bool {
 
 fn unanswered(error: &hyper::Error) -> Unanswered {
     match is_gone(error) {
+        // The request's body is all that comes from our side.
+        _ if error.is_user() => Unanswered::BadBody,
         true => Unanswered::BrokeOff,
         false => Unanswered::NotHttp(error.to_string()),
     }

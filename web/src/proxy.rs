@@ -2,9 +2,7 @@
 
 use ask_core::access;
 use ask_core::lang::Lang;
-use ask_core::proxy::{
-    Astray, Failure, Grant, is_websocket, provider_path, towards_provider, transfer_coding,
-};
+use ask_core::proxy::{Astray, Failure, Grant, is_websocket, provider_path, towards_provider};
 use ask_core::refusal::Refusal;
 use ask_core::reply::{self, X_ERROR_CODE};
 use ask_core::shape::Shape;
@@ -96,7 +94,6 @@ async fn forward(
     if matches!(parts.method, Method::CONNECT | Method::TRACE) {
         return Err(Failure::Method);
     }
-    transfer_coding(&parts.headers)?;
     let lent = match Grant::of(settings, &parts.headers)? {
         Grant::Own => None,
         Grant::Lent => app.key(),

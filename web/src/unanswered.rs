@@ -15,6 +15,8 @@ pub(crate) enum Unanswered {
     BrokeOff,
     /// The reply is not HTTP, or its head is too large; what hyper says of it.
     NotHttp(String),
+    /// The caller's body broke off, or is not in chunks as it says.
+    BadBody,
     /// The time for it was over.
     Late,
 }
@@ -51,7 +53,13 @@ impl From<Unanswered> for Refusal {
                 format!("它说的不是 HTTP：{why}"),
             ))
             .into(),
+            Unanswered::BadBody => Failure::BodyUnreadable(body_broke_off()).into(),
             Unanswered::Late => Failure::Deadline.into(),
         }
     }
+}
+
+/// What is said of the body of a request that does not come to its end.
+pub(crate) fn body_broke_off() -> Sentence {
+    Sentence::new("its body broke off", "请求体中途断开")
 }

@@ -2,6 +2,9 @@
 
 mod ask;
 mod egress;
+// What a process holds is read as Linux tells it.
+#[cfg(target_os = "linux")]
+mod faults;
 mod forward;
 mod framing;
 mod keys;

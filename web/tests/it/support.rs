@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +28,7 @@ pub(crate) fn program() -> PathBuf {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    log: Receiver<String>,
+    log: Mutex<Receiver<String>>,
 }
 
 impl Server {
@@ -67,7 +68,7 @@ impl Server {
         thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
         // What else it says is shown with a test that fails.
         thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
-        Self { child, address, log }
+        Self { child, address, log: Mutex::new(log) }
     }
 
     pub(crate) fn connect(&self) -> Wire {
@@ -88,12 +89,13 @@ impl Server {
 
     /// The next line of any kind on standard output.
     pub(crate) fn said(&self) -> Value {
-        serde_json::from_str(&self.log.recv_timeout(PATIENCE).expect("a line in the log")).unwrap()
+        serde_json::from_str(&self.log.lock().unwrap().recv_timeout(PATIENCE).expect("a line in the log"))
+            .unwrap()
     }
 
     /// What is in the log and has not been looked at.
     pub(crate) fn rest_of_log(&self) -> Vec<String> {
-        self.log.try_iter().collect()
+        self.log.lock().unwrap().try_iter().collect()
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -12,28 +13,47 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use crate::support::*;
 
+/// A private authority.
+pub(crate) struct Root {
+    issuer: Issuer<'static, KeyPair>,
+    /// Its own certificate.
+    pub(crate) file: PathBuf,
+}
+
+impl Root {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let key = KeyPair::generate().unwrap();
+        let mut root = CertificateParams::new(vec![]).unwrap();
+        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let unique = format!("{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
+        std::fs::write(&file, root.self_signed(&key).unwrap().pem()).unwrap();
+        Self { issuer: Issuer::new(root, key), file }
+    }
+
+    /// What a server needs to show a certificate for this name.
+    pub(crate) fn config(&self, name: &str) -> Arc<ServerConfig> {
+        let key = KeyPair::generate().unwrap();
+        let cert =
+            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![cert.der().clone()],
+                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+            )
+            .unwrap();
+        Arc::new(config)
+    }
+}
+
 /// A certificate for this name, and the file with the root that signed it.
 fn certificate(name: &str) -> (Arc<ServerConfig>, PathBuf) {
-    let root_key = KeyPair::generate().unwrap();
-    let mut root = CertificateParams::new(vec![]).unwrap();
-    root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let root_cert = root.self_signed(&root_key).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let issuer = Issuer::new(root, root_key);
-    let cert = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![cert.der().clone()],
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-        )
-        .unwrap();
-    let unique = format!("{}-{:?}.pem", std::process::id(), thread::current().id());
-    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
-    std::fs::write(&file, root_cert.pem()).unwrap();
-    (Arc::new(config), file)
+    let root = Root::new();
+    (root.config(name), root.file)
 }
 
 /// Says these bytes to one caller after another, and goes without a goodbye.

@@ -1,0 +1,353 @@
+//! Messages that two readers could read differently: they are refused, or they pass in the one form that nobody reads
+//! otherwise, and nothing hidden in them is ever asked.
+
+use std::io::{BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::callers::health;
+use super::expected::is;
+use super::provider::{Message, read_message};
+use super::reply::{End, Reply, replies, shown};
+use crate::support::{KEY, PATIENCE, Server, TOKEN, header};
+
+/// A provider that answers everything, and keeps what it was asked.
+struct Provider {
+    address: String,
+    asked: Arc<Mutex<Vec<Message>>>,
+}
+
+impl Provider {
+    /// One that says this to everything.
+    fn saying(reply: impl Into<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (seen, reply) = (asked.clone(), Arc::new(reply.into()));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, reply) = (seen.clone(), reply.clone());
+                thread::spawn(move || answer(stream, &seen, &reply));
+            }
+        });
+        Self { address, asked }
+    }
+
+    fn server(&self) -> Server {
+        let url = format!("http://{}/v1", self.address);
+        Server::start(&[("OPENAI_API_KEY", KEY), ("ASK_TOKEN", TOKEN), ("OPENAI_BASE_URL", &url)])
+    }
+}
+
+fn answer(stream: TcpStream, seen: &Mutex<Vec<Message>>, reply: &[u8]) {
+    stream.set_nodelay(true).unwrap();
+    let mut wire = BufReader::new(stream);
+    // What is broken off is not asked.
+    while let Ok(message) = read_message(&mut wire) {
+        seen.lock().unwrap().push(message);
+        if wire.get_mut().write_all(reply).is_err() {
+            break;
+        }
+    }
+}
+
+/// An answer, whoever asks.
+fn answered() -> String {
+    let body = r#"{"choices":[{"message":{"content":"Yes."}}]}"#;
+    format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// What a caller gets for these bytes, with a question for our health behind them, which also ends the connection.
+fn send(server: &Server, bytes: &[u8]) -> Result<Vec<Reply>, String> {
+    let mut wire = TcpStream::connect(server.address).unwrap();
+    wire.set_read_timeout(Some(PATIENCE)).unwrap();
+    // A server that has closed already has said why.
+    let _ = wire.write_all(bytes).and_then(|()| wire.write_all(health("probe").as_bytes()));
+    let mut got = Vec::new();
+    let ended = wire.read_to_end(&mut got);
+    replies(&got, End::Closed).map_err(|why| format!("{why}, then {ended:?}"))
+}
+
+/// Headers that every request here has.
+fn usual() -> String {
+    format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: text/plain\r\n")
+}
+
+/// A whole request, to be hidden in another.
+fn hidden() -> String {
+    format!("GET /v1/smuggled HTTP/1.1\r\n{}\r\n", usual())
+}
+
+/// One of these statuses, and the provider is asked once with this body, or not at all.
+type Promise = (&'static [u16], Option<&'static str>);
+
+/// The provider is not asked.
+const REFUSED: Promise = (&[400, 501], None);
+
+/// The provider is asked once, with this body.
+const fn passes(body: &'static str) -> Promise {
+    (&[200], Some(body))
+}
+
+/// Tries each of these on one server, in turn.
+fn check(rows: Vec<(Vec<u8>, Promise)>) {
+    let provider = Provider::saying(answered());
+    let server = provider.server();
+    let count = rows.len();
+    let wrong: Vec<String> = rows
+        .into_iter()
+        .filter_map(|(bytes, expected)| {
+            let why = check_row(&provider, &server, &bytes, expected).err()?;
+            Some(format!("{why}: {:?}", shown(&bytes)))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{} of {count} rows:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn check_row(
+    provider: &Provider,
+    server: &Server,
+    bytes: &[u8],
+    (statuses, body): Promise,
+) -> Result<(), String> {
+    let replies = send(server, bytes)?;
+    let asked = std::mem::take(&mut *provider.asked.lock().unwrap());
+    let first = replies.first().ok_or("no reply")?;
+    is(statuses.contains(&first.status), true, &format!("the status, {}", first.status))?;
+    is(replies.iter().all(|reply| reply.is_whole), true, "whole replies")?;
+    // The connection is in step, or it is closed.
+    match &replies[1..] {
+        [] => {}
+        [health] => is(health.text().contains("version"), true, "what comes after it")?,
+        more => return Err(format!("{} replies more", more.len())),
+    }
+    is(asked.len(), usize::from(body.is_some()), "the number of requests")?;
+    for (head, sent) in &asked {
+        let of = |name: &str| head.to_lowercase().matches(&format!("\r\n{name}:")).count();
+        is(of("content-length") + of("transfer-encoding") <= 1, true, &format!("one length in {head}"))?;
+        is(header(head, "host").as_deref(), Some(provider.address.as_str()), "the host")?;
+        is(head.to_lowercase().contains("smuggled") || head.contains("evil"), false, head)?;
+        let sent = String::from_utf8_lossy(sent);
+        let is_sent = body.is_some_and(|body| match head.starts_with("POST /v1/chat/completions ") {
+            true => sent.contains(body),
+            false => sent == body,
+        });
+        is(is_sent, true, &format!("the body {sent:?}"))?;
+    }
+    // Others do not notice.
+    let question = format!("POST /v1/next HTTP/1.1\r\n{}Content-Length: 4\r\n\r\nnext", usual());
+    let next = send(server, question.as_bytes())?;
+    is(next.iter().map(|reply| reply.status).collect(), vec![200, 200], "the next question")?;
+    let asked = std::mem::take(&mut *provider.asked.lock().unwrap());
+    is(asked.len() == 1 && asked[0].0.starts_with("POST /v1/next "), true, &format!("asked {asked:?}"))
+}
+
+/// Both faces.
+const TARGETS: [&str; 2] = ["/v1/x", "/ask?format=json"];
+
+#[test]
+fn lengths_that_can_be_read_in_two_ways() {
+    let hidden = hidden();
+    let chunked = format!("5\r\nhello\r\n0\r\n\r\n{hidden}");
+    let empty = format!("0\r\n\r\n{hidden}");
+    let sized = format!("hello{hidden}");
+    let rows: Vec<(&str, &str, _)> = vec![
+        // Chunks and a length: the chunks count, the length does not pass, and nothing after them is read.
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", &chunked, passes("hello")),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", &chunked, passes("hello")),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 999\r\n", &chunked, passes("hello")),
+        ("Transfer-Encoding: xchunked\r\nContent-Length: 5\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: identity\r\nContent-Length: 5\r\n", &empty, REFUSED),
+        ("Content-Length: 5\r\nTransfer-Encoding: identity, chunked\r\n", &chunked, REFUSED),
+        // Codings.
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: xchunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunkedx\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked, identity\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: identity, chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked,\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: ,chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked;a=b\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: \"chunked\"\r\n", &empty, REFUSED),
+        ("Transfer-Encoding:\r\n", &empty, REFUSED),
+        ("Transfer-Encoding:\x0bchunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: \x0cchunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked\x0b\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: \u{a0}chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chun\u{212a}ed\r\n", &empty, REFUSED),
+        ("Transfer-Encoding : chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding\t: chunked\r\n", &empty, REFUSED),
+        (" Transfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding:\r\n chunked\r\n", &empty, REFUSED),
+        ("Transfer-Encoding: chunked\r\n , identity\r\n", &empty, REFUSED),
+        ("X: y\r\n\tTransfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("X: y\rTransfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("X: y\0Transfer-Encoding: chunked\r\n", &empty, REFUSED),
+        ("X\0: y\r\n", &empty, REFUSED),
+        ("X\r: y\r\n", &empty, REFUSED),
+        (": y\r\n", &empty, REFUSED),
+        ("No-Colon\r\n", &empty, REFUSED),
+        // White space around a value is none of it.
+        ("Transfer-Encoding:\tchunked\r\n", "5\r\nhello\r\n0\r\n\r\n", passes("hello")),
+        ("Transfer-Encoding:chunked \t \r\n", "5\r\nhello\r\n0\r\n\r\n", passes("hello")),
+        ("tRANSFER-eNCODING: CHUNKED\r\n", "5\r\nhello\r\n0\r\n\r\n", passes("hello")),
+        // Lengths.
+        ("Content-Length: 5\r\nContent-Length: 6\r\n", &sized, REFUSED),
+        ("Content-Length: 5, 6\r\n", &sized, REFUSED),
+        ("Content-Length: 5, 5\r\n", &sized, REFUSED),
+        ("Content-Length: +5\r\n", &sized, REFUSED),
+        ("Content-Length: -5\r\n", &sized, REFUSED),
+        ("Content-Length: 0x5\r\n", &sized, REFUSED),
+        ("Content-Length: 5 5\r\n", &sized, REFUSED),
+        ("Content-Length: 5.0\r\n", &sized, REFUSED),
+        ("Content-Length: 5_0\r\n", &sized, REFUSED),
+        ("Content-Length: five\r\n", &sized, REFUSED),
+        ("Content-Length:\r\n", &sized, REFUSED),
+        ("Content-Length: \u{665}\r\n", &sized, REFUSED),
+        ("Content-Length : 5\r\n", &sized, REFUSED),
+        ("Content-Length: 5\r\n 0\r\n", &sized, REFUSED),
+        ("Content-Length: 18446744073709551615\r\n", &sized, (&[400, 413, 431, 501], None)),
+        ("Content-Length: 18446744073709551621\r\n", &sized, REFUSED),
+        ("Content-Length: 99999999999999999999999\r\n", &sized, REFUSED),
+        ("Content-Length: 5\r\n", "hello", passes("hello")),
+        ("Content-Length: 05\r\n", "hello", passes("hello")),
+        ("Content-Length: 5\r\nContent-Length: 5\r\n", "hello", passes("hello")),
+    ];
+    let request = |target: &str, headers: &str, body: &str| {
+        format!("POST {target} HTTP/1.1\r\n{}{headers}\r\n{body}", usual()).into_bytes()
+    };
+    let each = TARGETS.iter().flat_map(|target| {
+        rows.iter().map(move |(headers, body, expected)| (request(target, headers, body), *expected))
+    });
+    check(each.collect());
+}
+
+#[test]
+fn chunks_that_can_be_read_in_two_ways() {
+    let hidden = hidden();
+    let behind = |chunks: &str| format!("{chunks}\r\n{hidden}");
+    let long = "x".repeat(100 << 10);
+    let trailers = |lines: &str| format!("5\r\nhello\r\n0\r\n{lines}\r\n");
+    let rows: Vec<(String, _)> = vec![
+        (behind("0x5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("+5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("-5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("5,5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("5_\r\nhello\r\n0\r\n"), REFUSED),
+        (behind(" 5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("5 5\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("\r\nhello\r\n0\r\n"), REFUSED),
+        (behind(";a=b\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("FFFFFFFFFFFFFFFFF\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("10000000000000005\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("5\nhello\r\n0\r\n"), REFUSED),
+        (behind("5\rhello\r\n0\r\n"), REFUSED),
+        (behind("5\r\rhello\r\n0\r\n"), REFUSED),
+        (behind("5;a\nhello\r\n0\r\n"), REFUSED),
+        (behind("5;a\rb\r\nhello\r\n0\r\n"), REFUSED),
+        (behind("5\r\nhello0\r\n"), REFUSED),
+        (behind("5\r\nhello\n0\r\n"), REFUSED),
+        (behind("5\r\nhello\r0\r\n"), REFUSED),
+        (behind("5\r\nhelloxx0\r\n"), REFUSED),
+        (behind("5\r\nhello\r\n0\n"), REFUSED),
+        (behind("4\r\nhello\r\n0\r\n"), REFUSED),
+        (format!("5;{long}\r\nhello\r\n0\r\n\r\n"), REFUSED),
+        (format!("5\r\nhello\r\n0\r\nx: {long}\r\n\r\n"), REFUSED),
+        // In one form alone, and without what is beside the content.
+        ("05\r\nhello\r\n00\r\n\r\n".into(), passes("hello")),
+        ("5;a=b;c=\"d\"\r\nhello\r\n0;e\r\n\r\n".into(), passes("hello")),
+        ("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n".into(), passes("hello")),
+        (trailers("Host: evil\r\n"), passes("hello")),
+        (trailers("Content-Length: 99\r\nTransfer-Encoding: chunked\r\n"), passes("hello")),
+        (trailers("Authorization: Bearer evil\r\nX-Ask-Token: evil\r\n"), passes("hello")),
+        (trailers("X-Sum: 1\r\n"), passes("hello")),
+    ];
+    let request = |target: &str, body: &str| {
+        format!("POST {target} HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n{body}", usual()).into_bytes()
+    };
+    let each = TARGETS
+        .iter()
+        .flat_map(|target| rows.iter().map(move |(body, expected)| (request(target, body), *expected)));
+    check(each.collect());
+}
+
+#[test]
+fn heads_that_can_be_read_in_two_ways() {
+    let usual = usual();
+    let hosts = |hosts: &str| usual.replace("Host: localhost\r\n", hosts);
+    let post = |more: &str| format!("POST /v1/x HTTP/1.1\r\n{more}Content-Length: 5\r\n\r\nhello");
+    let line = |line: &str| format!("{line}\r\n{usual}\r\n");
+    let foreign: Promise = (&[400, 403], None);
+    let nowhere: Promise = (&[400, 404], None);
+    let rows: Vec<(String, _)> = vec![
+        // Another host.
+        (line("GET http://evil/v1/x HTTP/1.1"), foreign),
+        (line("GET http://localhost@evil/v1/x HTTP/1.1"), foreign),
+        (line("GET https://evil:443/v1/x HTTP/1.1"), foreign),
+        (line("GET http:///v1/x HTTP/1.1"), foreign),
+        (line("GET //evil/v1/x HTTP/1.1"), nowhere),
+        (line("GET ///evil/v1/x HTTP/1.1"), nowhere),
+        (line("GET /\\evil/v1/x HTTP/1.1"), nowhere),
+        (line("GET \\\\evil\\v1\\x HTTP/1.1"), nowhere),
+        (line("GET @evil/v1/x HTTP/1.1"), foreign),
+        (line("GET /v1@evil/x HTTP/1.1"), nowhere),
+        (line("GET evil HTTP/1.1"), foreign),
+        (line("GET evil:80 HTTP/1.1"), foreign),
+        (line("CONNECT evil:443 HTTP/1.1"), (&[400, 403, 404, 405], None)),
+        (line("OPTIONS * HTTP/1.1"), (&[204, 400, 404], None)),
+        (line("GET * HTTP/1.1"), nowhere),
+        (line("GET /v1/..;/evil HTTP/1.1"), REFUSED),
+        (line("GET /v1\\..\\evil HTTP/1.1"), nowhere),
+        (line("GET /v1/%2e%2e/evil HTTP/1.1"), REFUSED),
+        (line("GET /v1/%2E%2E%2fevil HTTP/1.1"), REFUSED),
+        (line("GET /v1/..%5cevil HTTP/1.1"), REFUSED),
+        // Another form.
+        (line("GET\t/v1/x\tHTTP/1.1"), REFUSED),
+        (line("GET  /v1/x HTTP/1.1"), REFUSED),
+        (line("GET /v1/x  HTTP/1.1"), REFUSED),
+        (line("GET /v1/x\x0bHTTP/1.1"), REFUSED),
+        (line("GET /v1/x y HTTP/1.1"), REFUSED),
+        (line("GET /v1/x\rHTTP/1.1"), REFUSED),
+        (line("GET /v1/x\0 HTTP/1.1"), REFUSED),
+        (line(" GET /v1/x HTTP/1.1"), REFUSED),
+        (line("G\0T /v1/x HTTP/1.1"), REFUSED),
+        (line("GET(/v1/x HTTP/1.1"), REFUSED),
+        (line("GET /v1/x"), REFUSED),
+        (line("GET /v1/x HTTP/0.9"), REFUSED),
+        (line("GET /v1/x HTTP/1.2"), REFUSED),
+        (line("GET /v1/x HTTP/1.10"), REFUSED),
+        (line("GET /v1/x HTTP/2.0"), REFUSED),
+        (line("GET /v1/x HTTP/1,1"), REFUSED),
+        (line("GET /v1/x http/1.1"), REFUSED),
+        (line("GET /v1/x HTTPS/1.1"), REFUSED),
+        (line("GET /v1/x HTTP/ 1.1"), REFUSED),
+        // Hosts.
+        (post(&hosts("Host: localhost\r\nHost: evil\r\n")), foreign),
+        (post(&hosts("Host: evil\r\nHost: localhost\r\n")), foreign),
+        (post(&hosts("Host: localhost, evil\r\n")), foreign),
+        (post(&hosts("Host:\r\n")), foreign),
+        (post(&hosts("")), foreign),
+        (post(&hosts("Host: localhost/evil\r\n")), foreign),
+        (post(&hosts("Host: evil#localhost\r\n")), foreign),
+        (post(&hosts("Host: localhost@evil\r\n")), foreign),
+        (post(&hosts("Host: evil\\@localhost\r\n")), foreign),
+        (post(&hosts("Host : localhost\r\n")), REFUSED),
+        // What a hop would take for its own.
+        (post(&(usual.clone() + "Connection: Content-Length\r\n")), passes("hello")),
+        (post(&(usual.clone() + "Connection: Authorization, Host\r\n")), passes("hello")),
+        (
+            post(&(usual.clone() + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n")),
+            passes("hello"),
+        ),
+        (post(&(usual.clone() + "Content_Length: 99\r\nTransfer_Encoding: chunked\r\n")), passes("hello")),
+        (post(&usual).replace("POST", "GET"), passes("hello")),
+        (post(&usual).replace("POST", "DELETE"), passes("hello")),
+    ];
+    check(rows.into_iter().map(|(bytes, expected)| (bytes.into_bytes(), expected)).collect());
+}
