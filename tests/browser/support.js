@@ -6,15 +6,16 @@ import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { json } from "node:stream/consumers";
 import { after, describe } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-const binaries = process.env.BINARIES ?? join(root, "target/debug");
+export const binaries = process.env.BINARIES ?? join(root, "target/debug");
 
-/** The functions under test: `start(t, settings)` resolves to the address of a running one. */
+/** The functions under test: `start(t, settings)` resolves to a running one. */
 export const targets = [
   {
     name: "the Web function",
@@ -25,15 +26,15 @@ export const targets = [
   {
     name: "the event function",
     streams: false,
-    async start(t, settings) {
+    // The local platform has a guard of its own against foreign pages; unless a test is about it, the function's counts.
+    async start(t, settings, allowed = ["--allow-origin", "*"]) {
       const directory = await mkdtemp(join(tmpdir(), "ask-"));
       t.after(() => rm(directory, { recursive: true }));
       await copyFile(join(root, "bootstrap"), join(directory, "bootstrap"));
       await symlink(join(binaries, "ask"), join(directory, "ask"));
       const variables = Object.entries(settings).flatMap(([name, value]) => ["--env", `${name}=${value}`]);
-      // The local platform has a guard of its own against foreign pages; here the function's counts.
       return serve(t, (port) => spawn(join(binaries, "scf-emulator"),
-        ["--listen", `127.0.0.1:${port}`, "--allow-origin", "*", ...variables, join(directory, "bootstrap")],
+        ["--listen", `127.0.0.1:${port}`, ...allowed, ...variables, join(directory, "bootstrap")],
         { env: { PATH: process.env.PATH }, stdio }));
     },
   },
@@ -44,19 +45,33 @@ export const forEachTarget = (declare) => {
   for (const target of targets) describe(target.name, () => declare(target));
 };
 
-const stdio = ["ignore", "ignore", "pipe"];
+export const stdio = ["ignore", "pipe", "pipe"];
 const patience = 15_000; // Milliseconds until a condition that a test waits for is given up.
 
 /** Rejects once a test has waited long enough for something. */
 const late = (complaint) => new Promise((_, reject) => setTimeout(() => reject(new Error(complaint)), patience).unref());
 
+/** A queue whose `next` waits, until patience ends with the complaint. `left` is what nobody has taken yet. */
+function queue(complaint) {
+  const left = [];
+  const waiting = [];
+  return {
+    left,
+    push: (item) => { if (waiting.length) waiting.shift()(item); else left.push(item); },
+    next: () => left.length ? Promise.resolve(left.shift())
+      : Promise.race([new Promise((resolve) => waiting.push(resolve)), late(complaint)]),
+  };
+}
+
 /** Starts a process on a free port, waits until it accepts connections, and ends it with the test. */
-async function serve(t, start) {
+export async function serve(t, start) {
   const port = await freePort();
   const child = start(String(port));
   const exit = new Promise((resolve, reject) => child.once("exit", resolve).once("error", reject));
   let said = "";
   child.stderr.on("data", (bytes) => { said += bytes; });
+  const log = queue(`${child.spawnfile} has logged nothing`);
+  for (const output of [child.stdout, child.stderr]) createInterface(output).on("line", log.push);
   const stop = () => {
     child.kill();
     return Promise.race([exit, late("the process has not ended on SIGTERM")]);
@@ -65,7 +80,7 @@ async function serve(t, start) {
   const gone = exit.then((code) => { throw new Error(`${child.spawnfile} ended with ${code} before it listened: ${said}`); });
   gone.catch(() => {});
   await Promise.race([accepting(port), gone, late(`${child.spawnfile} does not listen`)]);
-  return { url: `http://127.0.0.1:${port}/`, stop };
+  return { url: `http://127.0.0.1:${port}/`, log, stop };
 }
 
 const freePort = () => new Promise((resolve) => {
@@ -82,29 +97,27 @@ const accepting = (port) => new Promise((resolve) => {
   knock();
 });
 
-/** Serves `answer(request, response)` at 127.0.0.1 until the test ends; resolves to the port. */
-export const listen = (t, answer) => new Promise((resolve) => {
-  const server = http.createServer(answer).listen(0, "127.0.0.1", () => resolve(server.address().port));
+/** Serves `answer(request, response)` at 127.0.0.1 until the test ends, and upgrades if told to; resolves to the port. */
+export const listen = (t, answer, upgrade) => new Promise((resolve) => {
+  const server = http.createServer(answer);
+  if (upgrade) server.on("upgrade", upgrade);
+  server.listen(0, "127.0.0.1", () => resolve(server.address().port));
   t.after(() => { server.closeAllConnections(); server.close(); });
 });
 
 /** An OpenAI-compatible provider whose every answer is given, piece by piece, by the test. */
 async function startProvider(t) {
-  const asked = [];
-  const waiting = [];
+  const calls = queue("no question has reached the provider");
   const port = await listen(t, async (request, response) => {
     assert.equal(`${request.method} ${request.url}`, "POST /v1/chat/completions");
-    const call = new Call(await json(request), response);
-    if (waiting.length) waiting.shift()(call); else asked.push(call);
-  });
+    calls.push(new Call(await json(request), response));
+  }, ({ url }, socket) => calls.push({ upgrade: url, end: () => socket.end("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n") }));
   return {
     url: `http://127.0.0.1:${port}/v1`,
-    /** The next question that reaches the provider. */
-    next: () => asked.length ? Promise.resolve(asked.shift()) : Promise.race([
-      new Promise((resolve) => waiting.push(resolve)), late("no question has reached the provider"),
-    ]),
-    /** Questions that no test has taken yet. */
-    asked,
+    /** The next question, or WebSocket, that reaches the provider. */
+    next: calls.next,
+    /** Those that no test has taken yet. */
+    asked: calls.left,
   };
 }
 
@@ -148,10 +161,10 @@ class Call {
   }
 }
 
-/** A function with its provider. */
-export async function startFunction(t, target, settings = {}) {
+/** A function with its provider. What comes after the settings is the target's own. */
+export async function startFunction(t, target, settings = {}, ...more) {
   const provider = await startProvider(t);
-  const server = await target.start(t, { OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "test-key", ...settings });
+  const server = await target.start(t, { OPENAI_BASE_URL: provider.url, OPENAI_API_KEY: "test-key", ...settings }, ...more);
   return { provider, ...server };
 }
 
@@ -181,7 +194,11 @@ export async function openPage(t, { expected, ...options } = {}) {
       "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
       "--disable-component-update", "--disable-sync", "--no-proxy-server",
       // Nothing beyond this machine is asked for: deep-chat would fetch a font.
-      "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
+      // The names of strangers' pages point here, one of them as a rebound name does.
+      "--host-resolver-rules=" + [
+        "MAP evil.test 127.0.0.1", "MAP rebound.test 127.0.0.1", "MAP * ~NOTFOUND",
+        ...["localhost", "*.localhost", "127.0.0.1", "0.0.0.0", "::ffff:7f00:1"].map((name) => `EXCLUDE ${name}`),
+      ],
     ],
   });
   const context = await (await launching).newContext({ locale: "en-US", ...options });

@@ -166,12 +166,14 @@ impl App {
         })
     }
 
+    /// The names that browsers know for this machine's. To others, `[::ffff:127.0.0.1]` too, they do not say which site
+    /// a request comes from (`Sec-Fetch-Site`), so that an image on any page would ask.
     fn is_local_name(&self, host: &str, authority: &str) -> bool {
         let listed = |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(authority);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         bare.eq_ignore_ascii_case("localhost")
             || bare.to_ascii_lowercase().ends_with(".localhost")
-            || bare.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
+            || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
             || self.settings.hosts.iter().any(listed)
     }
 }
