@@ -1,6 +1,8 @@
 //! What a request is for: the question endpoint, the state of this server, or the provider.
 
+use std::future::ready;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime};
@@ -24,6 +26,9 @@ use crate::body::ReplyBody;
 use crate::exchange::Exchange;
 use crate::provider::Provider;
 use crate::{ask, proxy};
+
+/// A reply that is being made. In a box, so that a connection takes no more room than what it is doing.
+pub(crate) type Replying = Pin<Box<dyn Future<Output = Response<ReplyBody>> + Send>>;
 
 /// What all requests share.
 pub(crate) struct App {
@@ -96,11 +101,7 @@ impl App {
     }
 
     /// Replies to one request.
-    pub(crate) async fn reply(
-        self: Arc<Self>,
-        exchange: Exchange,
-        request: Request<Incoming>,
-    ) -> Response<ReplyBody> {
+    pub(crate) fn reply(&self, exchange: Exchange, request: Request<Incoming>) -> Replying {
         let is_ours = is_ours(request.uri().path());
         let is_foreign = self.local && !self.is_called_by_its_name(&request);
         let caller = || self.caller(&exchange, request.headers());
@@ -114,20 +115,20 @@ impl App {
             };
             // Whoever is between may find the end of this request elsewhere, and take what follows for part of it.
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            return reply;
+            return at_once(reply);
         }
         match request.uri().path() {
             _ if is_foreign && is_ours => {
                 let reply = caller().failure(&Failure::Host);
-                exchange.whole(reply)
+                at_once(exchange.whole(reply))
             }
-            _ if is_foreign => proxy::fail(exchange, request.headers(), Failure::Host.into()),
+            _ if is_foreign => at_once(proxy::fail(exchange, request.headers(), Failure::Host.into())),
             "/healthz" => {
                 let reply = self.health(&caller(), request.method());
-                exchange.whole(reply)
+                at_once(exchange.whole(reply))
             }
-            _ if is_ours => ask::reply(exchange, request).await,
-            _ => proxy::reply(exchange, request).await,
+            _ if is_ours => Box::pin(ask::reply(exchange, request)),
+            _ => Box::pin(proxy::reply(exchange, request)),
         }
     }
 
@@ -171,11 +172,15 @@ impl App {
     fn is_local_name(&self, host: &str, authority: &str) -> bool {
         let listed = |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(authority);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
-        bare.eq_ignore_ascii_case("localhost")
+        bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+            || bare.eq_ignore_ascii_case("localhost")
             || bare.to_ascii_lowercase().ends_with(".localhost")
-            || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
             || self.settings.hosts.iter().any(listed)
     }
+}
+
+fn at_once(reply: Response<ReplyBody>) -> Replying {
+    Box::pin(ready(reply))
 }
 
 /// Whether the path is one of ours, and not the provider's.

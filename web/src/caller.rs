@@ -30,9 +30,9 @@ const LINGER: Duration = Duration::from_secs(5);
 /// The readiness that is there once the other side has closed, whatever is unread before its end. On Linux it comes with
 /// the wait for urgent data; where that is not to be had, hyper's own look-out is all there is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-const CLOSED: Option<Interest> = Some(Interest::PRIORITY);
+pub(crate) const CLOSED: Option<Interest> = Some(Interest::PRIORITY);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-const CLOSED: Option<Interest> = None;
+pub(crate) const CLOSED: Option<Interest> = None;
 
 /// The caller's connection, beside the bytes.
 #[derive(Debug)]
@@ -157,7 +157,8 @@ impl Caller {
             return;
         }
         let stream = self.socket.as_ref();
-        let mut dropped = [0; 8 * 1024];
+        // Not within the future: every connection would carry it about.
+        let mut dropped = vec![0; 8 * 1024];
         let rest = async {
             while stream.readable().await.is_ok() {
                 match stream.try_read(&mut dropped) {

@@ -23,7 +23,7 @@ const LEFT: u16 = 499;
 /// handed over, since an instance may be frozen right after; or when the exchange ends otherwise.
 pub(crate) struct Exchange {
     pub(crate) app: Arc<App>,
-    pub(crate) line: Line,
+    pub(crate) line: Box<Line>,
     pub(crate) request_id: String,
     busy: Busy,
     version: Version,
@@ -38,7 +38,7 @@ impl Exchange {
     pub(crate) fn begin<B: Body>(app: Arc<App>, caller: Arc<Caller>, request: &Request<B>) -> Self {
         let named = request.headers().get("x-scf-request-id").and_then(|id| id.to_str().ok());
         let request_id = named.filter(|id| !id.is_empty()).map_or_else(random_id, str::to_owned);
-        let mut line = Line::new(request, &request_id);
+        let mut line = Box::new(Line::new(request, &request_id));
         line.cold = app.cold.swap(false, Ordering::Relaxed);
         let busy = caller.begin(!request.body().is_end_stream());
         let version = request.version();
@@ -93,7 +93,7 @@ impl Exchange {
         }
         self.line.ms = millis(self.began.elapsed());
         self.line.upstream_ms = self.asked.map(|asked| millis(asked.elapsed()));
-        let line = std::mem::take(&mut self.line).write(&self.app.mask);
+        let line = std::mem::take(&mut *self.line).write(&self.app.mask);
         print(&line);
     }
 }

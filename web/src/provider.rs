@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
 use ask_core::settings::{Fault, Settings};
@@ -27,6 +27,9 @@ use crate::unanswered::Unanswered;
 /// A connection that was idle for longer is not used again: a frozen instance does not see it go. A frozen process hears
 /// of it from one clock, a machine that was halted as a whole from the other.
 const IDLE: Duration = Duration::from_secs(60);
+
+/// In so short a time nobody has frozen the process, or it is of no matter.
+const FRESH: Duration = Duration::from_millis(10);
 
 /// So many idle connections are kept.
 const MOST_IDLE: usize = 64;
@@ -75,28 +78,30 @@ impl Provider {
             let again = kept.as_ref().and_then(|_| again(&request));
             let mut link = match kept {
                 Some(link) => link,
-                None => self.open(deadline).await?,
+                // Boxed, since most requests need none.
+                None => Box::pin(self.open(deadline)).await?,
             };
-            let mut error = match by(deadline, link.exchange(request)).await.ok_or(Unanswered::Late)? {
-                Ok(response) => return Ok(self.reply(response, link).await),
+            let answered = {
+                let answered = pin!(link.exchange(request));
+                by(deadline, answered).await.ok_or(Unanswered::Late)?
+            };
+            let mut error = match answered {
+                Ok(response) => return Ok(self.reply(response, link)),
                 Err(error) => error,
             };
-            request = match error.take_message().or_else(|| again.filter(|_| is_gone(error.error()))) {
+            request = match error.take_message() {
                 Some(request) if was_kept => request,
+                None if is_gone(error.error()) => *again.ok_or(Unanswered::BrokeOff)?,
                 _ => return Err(unanswered(error.error())),
             };
         }
     }
 
-    async fn reply(self: &Arc<Self>, response: Response<Incoming>, link: Link) -> Response<Reply> {
+    fn reply(self: &Arc<Self>, response: Response<Incoming>, link: Link) -> Response<Reply> {
         let mut response = response.map(|body| Reply { body, link: Some(link), provider: self.clone() });
         // Nobody reads a body that is none.
         if response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            poll_fn(|cx| {
-                response.body_mut().release(cx);
-                Poll::Ready(())
-            })
-            .await;
+            response.body_mut().release();
         }
         response
     }
@@ -118,23 +123,17 @@ impl Provider {
 
     /// A kept connection that is still there, the one used last first.
     async fn kept(&self) -> Option<Link> {
-        if !self.idle().is_empty() {
+        if self.idle().back().is_some_and(|last| last.age() > FRESH) {
             // The request may have been read before what else happened while the process was frozen was looked at.
             yield_now().await;
         }
-        poll_fn(|cx| {
-            let mut kept_ones = self.idle();
-            while let Some(mut kept) = kept_ones.pop_back() {
-                let (since, time) = kept.since;
-                // A clock that was set back tells nothing.
-                let idle = since.elapsed().max(time.elapsed().unwrap_or_default());
-                if idle < IDLE && kept.link.is_idle(cx) {
-                    return Poll::Ready(Some(kept.link));
-                }
+        let mut kept_ones = self.idle();
+        while let Some(mut kept) = kept_ones.pop_back() {
+            if kept.age() < IDLE && kept.link.is_idle() {
+                return Some(kept.link);
             }
-            Poll::Ready(None)
-        })
-        .await
+        }
+        None
     }
 
     fn keep(&self, link: Link) {
@@ -151,22 +150,37 @@ impl Provider {
     }
 }
 
+impl Idle {
+    fn age(&self) -> Duration {
+        let (since, time) = self.since;
+        // A clock that was set back tells nothing.
+        since.elapsed().max(time.elapsed().unwrap_or_default())
+    }
+}
+
 impl Link {
-    async fn exchange(
+    /// Sends a request, and waits for the head of the reply.
+    fn exchange(
         &mut self,
         request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
-        let mut reply = pin!(self.sender.try_send_request(request));
-        poll_fn(|cx| {
-            drive(&mut self.connection, cx);
-            reply.as_mut().poll(cx)
-        })
-        .await
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+        // Not an async function: it would carry the request about, which is sent right here.
+        let reply = self.sender.try_send_request(request);
+        let connection = &mut self.connection;
+        async {
+            let mut reply = pin!(reply);
+            poll_fn(|cx| {
+                drive(connection, cx);
+                reply.as_mut().poll(cx)
+            })
+            .await
+        }
     }
 
-    /// Whether it waits for a request. What the other side has sent or closed meanwhile is noticed here.
-    fn is_idle(&mut self, cx: &mut Context<'_>) -> bool {
-        drive(&mut self.connection, cx);
+    /// Whether it waits for a request. What the other side has sent or closed meanwhile is noticed here; nobody waits for
+    /// what it does next.
+    fn is_idle(&mut self) -> bool {
+        drive(&mut self.connection, &mut Context::from_waker(Waker::noop()));
         self.connection.is_some() && self.sender.is_ready()
     }
 }
@@ -189,12 +203,12 @@ pub(crate) async fn by<T>(deadline: Option<Instant>, waited_for: impl Future<Out
 }
 
 /// The request as it can be sent again; nothing where its body can be read only once.
-fn again(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+fn again(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
     let mut again = Request::new(request.body().again()?);
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
-    Some(again)
+    Some(Box::new(again))
 }
 
 /// Whether the connection had gone before anything came back.
@@ -233,9 +247,9 @@ impl Reply {
     }
 
     /// The body has ended: the connection may serve the next request.
-    fn release(&mut self, cx: &mut Context<'_>) {
+    fn release(&mut self) {
         if let Some(mut link) = self.link.take()
-            && link.is_idle(cx)
+            && link.is_idle()
         {
             self.provider.keep(link);
         }
@@ -260,7 +274,7 @@ impl Body for Reply {
             frame = Pin::new(&mut reply.body).poll_frame(cx);
         }
         if matches!(frame, Poll::Ready(None)) || reply.body.is_end_stream() {
-            reply.release(cx);
+            reply.release();
         }
         frame
     }

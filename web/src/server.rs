@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::app::App;
-use crate::caller::Caller;
+use crate::caller::{CLOSED, Caller};
 use crate::connect::is_out_of_descriptors;
 use crate::exchange::Exchange;
 
@@ -65,12 +65,14 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
     let service = service_fn(|request| {
         // A caller that leaves right away is in the log, too: hyper may not come to asking for the reply.
         let exchange = Exchange::begin(app.clone(), caller.clone(), &request);
-        let reply = app.clone().reply(exchange, request);
+        let reply = app.reply(exchange, request);
         async { Ok::<_, Infallible>(reply.await) }
     });
     let connection = http1::Builder::new()
         .max_buf_size(LARGEST_HEAD)
         .max_header_size(LARGEST_HEAD)
+        // hyper would look out for the caller's leaving, too, and take a buffer for it.
+        .half_close(CLOSED.is_some())
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     let mut connection = pin!(connection);
