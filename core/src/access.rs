@@ -109,25 +109,29 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 /// headers it may read.
 pub fn cors(settings: &Settings, headers: &HeaderMap, local: bool, exposed: &'static str) -> HeaderMap {
     let mut cors = HeaderMap::new();
-    let origin = headers.get(ORIGIN).filter(|origin| origin.len() <= LONGEST_ORIGIN);
-    let allowed = match origin {
-        _ if admits_all(settings, local) => Some(HeaderValue::from_static("*")),
-        Some(origin) if is_own(headers) || listed(settings, origin) => Some(origin.clone()),
-        Some(_) => None,
-        None => admitted(settings, headers),
-    };
-    if let Some(allowed) = allowed {
+    if let Some(allowed) = allow_origin(settings, headers, local) {
         cors.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
     }
     cors.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(exposed));
     cors
 }
 
+/// What `Access-Control-Allow-Origin` says; nothing to a page that may not read the reply.
+pub fn allow_origin(settings: &Settings, headers: &HeaderMap, local: bool) -> Option<HeaderValue> {
+    let origin = headers.get(ORIGIN).filter(|origin| origin.len() <= LONGEST_ORIGIN);
+    match origin {
+        _ if admits_all(settings, local) => Some(HeaderValue::from_static("*")),
+        Some(origin) if is_own(headers) || listed(settings, origin) => Some(origin.clone()),
+        Some(_) => None,
+        None => admitted(settings, headers),
+    }
+}
+
 /// What a reply names where no page asks: the first origin of the list, or this server's own.
 fn admitted(settings: &Settings, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = match &settings.origins {
         Origins::List(origins) => origins.first().cloned(),
-        _ => headers.get(HOST)?.to_str().ok().map(|host| format!("http://{host}")),
+        _ => headers.get(HOST)?.to_str().ok().map(|host| ["http://", host].concat()),
     };
     HeaderValue::try_from(origin?).ok()
 }

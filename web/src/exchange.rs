@@ -126,5 +126,5 @@ pub(crate) fn random() -> u64 {
 }
 
 fn random_id() -> String {
-    format!("{:016x}{:016x}", random(), random())
+    format!("{:032x}", u128::from(random()) << 64 | u128::from(random()))
 }

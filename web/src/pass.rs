@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ask_core::access;
 use ask_core::lang::Lang;
 use ask_core::proxy::{Failure, fit, masked, towards_caller};
 use ask_core::secret::Secret;
 use ask_core::shape::Shape;
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
@@ -28,7 +30,7 @@ use crate::body::{self, ReplyBody};
 use crate::caller::Caller;
 use crate::exchange::Exchange;
 use crate::provider::Reply;
-use crate::proxy::cors;
+use crate::proxy::EXPOSED;
 
 /// A refusal of a lent key is read to this length, in bytes, since it may repeat the key.
 const LARGEST_REFUSAL: usize = 64 * 1024;
@@ -70,14 +72,17 @@ pub(crate) async fn pass(
             tokio::spawn(tunnel(exchange.caller().clone(), ours, theirs));
             Ok(Bytes::new())
         }
-        (_, _, Some(_)) if refused => Ok(refusal(&exchange.app, &mut head, asked, body).await),
+        (_, _, Some(_)) if refused => Ok(Box::pin(refusal(&exchange.app, &mut head, asked, body)).await),
         _ => Err(body),
     };
-    let cors = cors(&exchange.app, asked);
-    if cors.get(ACCESS_CONTROL_ALLOW_ORIGIN).is_none_or(|origin| origin != "*") {
+    let origin = access::allow_origin(&exchange.app.settings, asked, exchange.app.local);
+    if origin.as_ref().is_none_or(|origin| origin != "*") {
         head.headers.append(VARY, HeaderValue::from_static("Origin"));
     }
-    head.headers.extend(cors);
+    if let Some(origin) = origin {
+        head.headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    }
+    head.headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     fit(&mut head.headers);
     let reply = Response::from_parts(head, ());
     exchange.replied(&reply);

@@ -21,6 +21,9 @@ use crate::exchange::Exchange;
 use crate::pass::{Forwarded, pass};
 use crate::unanswered::Unanswered;
 
+/// The headers of replies that pages may read: all of them.
+pub(crate) const EXPOSED: &str = "*";
+
 /// What pages may do here.
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -72,13 +75,9 @@ fn caller(exchange: &Exchange, headers: &HeaderMap) -> reply::Caller {
     reply::Caller {
         lang: Lang::of(headers),
         shape: Shape::Json,
-        cors: cors(&exchange.app, headers),
+        cors: access::cors(&exchange.app.settings, headers, exchange.app.local, EXPOSED),
         request_id: exchange.request_id.clone(),
     }
-}
-
-pub(crate) fn cors(app: &App, headers: &HeaderMap) -> HeaderMap {
-    access::cors(&app.settings, headers, app.local, "*")
 }
 
 async fn forward(
@@ -119,9 +118,13 @@ async fn forward(
 
 /// Path and query as the provider is to see them, to the byte.
 fn provider_uri(app: &App, uri: &Uri) -> Result<Uri, Failure> {
-    let asked = uri.path_and_query().map_or("", PathAndQuery::as_str);
-    let path_and_query = provider_path(asked, &app.settings.base_url.path, &app.settings.paths)?;
-    path_and_query.parse().map_err(|_| Failure::Path(Astray::Unlisted))
+    let asked = uri.path_and_query();
+    let path = asked.map_or("", PathAndQuery::as_str);
+    let path_and_query = provider_path(path, &app.settings.base_url.path, &app.settings.paths)?;
+    match asked {
+        Some(asked) if asked == &*path_and_query => Ok(asked.clone().into()),
+        _ => path_and_query.parse().map_err(|_| Failure::Path(Astray::Unlisted)),
+    }
 }
 
 fn unanswered(unanswered: Unanswered) -> Failure {

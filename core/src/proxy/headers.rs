@@ -17,6 +17,9 @@ use crate::settings::Settings;
 /// `connection`, `transfer-encoding`) take up to 140 bytes of them.
 const BUDGET: usize = 4096 - 140;
 
+/// How the type of event streams begins.
+const EVENT_STREAM: &[u8] = b"text/event-stream";
+
 /// The headers for the provider: the caller's without those that are none of the provider's business, `Host` rewritten,
 /// and the key that is lent in the place of the token. What is set here is set after all stripping.
 pub fn towards_provider(settings: &Settings, headers: &HeaderMap, lent: Option<&Secret>) -> HeaderMap {
@@ -67,8 +70,10 @@ pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
     for name in staying {
         headers.remove(name);
     }
-    let event_stream =
-        |value: &HeaderValue| value.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream");
+    let event_stream = |value: &HeaderValue| {
+        let kind = value.as_bytes().get(..EVENT_STREAM.len());
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+    };
     if headers.get(CONTENT_TYPE).is_some_and(event_stream) {
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }

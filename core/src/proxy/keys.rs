@@ -28,7 +28,8 @@ impl Grant {
     /// Decides by the headers of the request. Fails without a key or token, with a key where callers' own are not let
     /// through, with a token of the question endpoint alone, and where there is no key to lend.
     pub fn of(settings: &Settings, headers: &HeaderMap) -> Result<Self, Failure> {
-        let shown = || credentials(headers).flat_map(|(name, value)| keys_in(name, value));
+        let credentials: Vec<_> = credentials(headers).collect();
+        let shown = || credentials.iter().flat_map(|(name, value)| keys_in(name, value));
         if shown().fold(false, |found, key| found | is_one_of(&settings.tokens, key)) {
             return match settings.keys.is_empty() {
                 true => {
@@ -42,7 +43,7 @@ impl Grant {
             return Err(Failure::KeyMissing);
         }
         // A token that was shown amiss must not reach the provider as if it were a key.
-        let holds_token = credentials(headers).any(|(_, value)| holds_token(settings, value));
+        let holds_token = credentials.iter().any(|(_, value)| holds_token(settings, value));
         if settings.own_keys && !holds_token { Ok(Self::Own) } else { Err(Failure::KeyRefused) }
     }
 }
@@ -53,7 +54,7 @@ pub(super) fn lend(settings: &Settings, headers: &HeaderMap, key: &Secret) -> Ve
     credentials(headers)
         .filter_map(|(name, value)| {
             let lent = match *name {
-                AUTHORIZATION => format!("Bearer {}", in_place(keys_in(name, value).first()?)?),
+                AUTHORIZATION => format!("Bearer {}", in_place(keys_in(name, value).next()?)?),
                 SEC_WEBSOCKET_PROTOCOL => {
                     let lent = subprotocols(value).filter_map(|protocol| {
                         match protocol.strip_prefix(KEY_SUBPROTOCOL) {
@@ -94,19 +95,18 @@ fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)>
 }
 
 /// The keys in the value of one of the [`CREDENTIALS`].
-fn keys_in<'a>(name: &HeaderName, value: &'a str) -> Vec<&'a str> {
-    let keys: Vec<&str> = match *name {
+fn keys_in<'a>(name: &HeaderName, value: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
+    let (key, protocols) = match *name {
         AUTHORIZATION => match value.split_once(' ') {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => vec![key.trim()],
-            _ if value.eq_ignore_ascii_case("bearer") => vec![],
-            _ => vec![value],
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case("bearer") => (key.trim(), ""),
+            _ if value.eq_ignore_ascii_case("bearer") => ("", ""),
+            _ => (value, ""),
         },
-        SEC_WEBSOCKET_PROTOCOL => {
-            subprotocols(value).filter_map(|protocol| protocol.strip_prefix(KEY_SUBPROTOCOL)).collect()
-        }
-        _ => vec![value],
+        SEC_WEBSOCKET_PROTOCOL => ("", value),
+        _ => (value, ""),
     };
-    keys.into_iter().filter(|key| !key.is_empty()).collect()
+    let in_protocols = subprotocols(protocols).filter_map(|protocol| protocol.strip_prefix(KEY_SUBPROTOCOL));
+    std::iter::once(key).chain(in_protocols).filter(|key| !key.is_empty())
 }
 
 fn subprotocols(value: &str) -> impl Iterator<Item = &str> {
