@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
 
+use ask_core::proxy::transfer_coding;
 use ask_core::settings::{Fault, Settings};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -86,6 +87,10 @@ impl Provider {
                 by(deadline, answered).await.ok_or(Unanswered::Late)?
             };
             let mut error = match answered {
+                // Whoever gets the body could not tell where it ends, or what it is.
+                Ok(response) if transfer_coding(response.headers()).is_err() => {
+                    return Err(Unanswered::NotHttp("a transfer coding that nobody asked for".into()));
+                }
                 Ok(response) => return Ok(self.reply(response, link)),
                 Err(error) => error,
             };

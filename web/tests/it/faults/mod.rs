@@ -7,6 +7,7 @@ mod callers;
 mod expected;
 mod pairs;
 mod provider;
+mod replies;
 mod reply;
 mod row;
 mod script;
