@@ -5,6 +5,7 @@
 
 mod callers;
 mod expected;
+mod load;
 mod pairs;
 mod provider;
 mod replies;
