@@ -46,6 +46,9 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
     let app = exchange.app.clone();
     let (parts, body) = request.into_parts();
     let deadline = time(&app, &parts.headers).and_then(|time| exchange.began.checked_add(time));
+    if let Some(deadline) = deadline {
+        exchange.caller().ends_by(deadline);
+    }
     let opened = opened(&app.settings, &parts);
     let largest = if opened.is_ok() { LARGEST } else { LARGEST_OF_STRANGERS };
     let body = match read(FromCaller::new(body, exchange.caller().clone()), largest, deadline).await {

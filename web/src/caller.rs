@@ -27,6 +27,9 @@ const IDLE: Duration = Duration::from_secs(120);
 /// a socket with unread bytes in it takes the reply away from the caller.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// Whoever takes an answer slowly has so long beyond the time for it.
+const OVERTIME: Duration = Duration::from_secs(1);
+
 /// The readiness that is there once the other side has closed, whatever is unread before its end. On Linux it comes with
 /// the wait for urgent data; where that is not to be had, hyper's own look-out is all there is.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -72,8 +75,8 @@ impl Drop for Socket {
 enum Phase {
     /// It waits for a head, or for the rest of one, since then.
     Head(Instant),
-    /// A request is being answered.
-    Busy,
+    /// A request is being answered, until then at the latest.
+    Busy(Option<Instant>),
     /// It waits for the next request, since then.
     Idle(Instant),
 }
@@ -105,9 +108,19 @@ impl Caller {
 
     /// A request has come; `has_body` where more is to be read of it.
     pub(crate) fn begin(self: Arc<Self>, has_body: bool) -> Busy {
-        *self.phase() = Phase::Busy;
+        *self.phase() = Phase::Busy(None);
         self.unread.store(has_body, Ordering::Relaxed);
         Busy(self)
+    }
+
+    /// The answer is to be told by then: a caller who takes nothing would keep it waiting for ever.
+    pub(crate) fn ends_by(&self, deadline: Instant) {
+        *self.phase() = Phase::Busy(deadline.checked_add(OVERTIME));
+    }
+
+    /// Whether there is no more time for the answer.
+    pub(crate) fn is_late(&self) -> bool {
+        matches!(*self.phase(), Phase::Busy(Some(deadline)) if deadline <= Instant::now())
     }
 
     /// The body of the request has been read to its end.
@@ -124,8 +137,9 @@ impl Caller {
         poll_fn(|cx| {
             has_left = has_left || left.as_mut().poll(cx).is_ready();
             let deadline = match *self.phase() {
-                Phase::Busy if has_left => return Poll::Ready(()),
-                Phase::Busy => return Poll::Pending,
+                Phase::Busy(_) if has_left => return Poll::Ready(()),
+                Phase::Busy(None) => return Poll::Pending,
+                Phase::Busy(Some(deadline)) => deadline,
                 Phase::Head(since) => since + HEAD,
                 Phase::Idle(since) => since + IDLE,
             };

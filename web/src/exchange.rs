@@ -106,7 +106,9 @@ impl Drop for Exchange {
         if self.line.status == 0 {
             self.line.status = LEFT;
         }
-        self.line.code = Some("caller_left".into());
+        // Whoever takes nothing is let go when time is over.
+        let code = if self.caller().is_late() { "deadline" } else { "caller_left" };
+        self.line.code = Some(code.into());
         self.log();
     }
 }

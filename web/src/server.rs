@@ -18,6 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::app::App;
@@ -50,7 +51,15 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
             () = &mut stop => break,
         }
     }
-    drop((listener, spare, running));
+    // Whoever is in the queue has been told by the system that it is connected.
+    if let Ok(queue) = listener.into_std() {
+        while let Ok((stream, peer)) = queue.accept() {
+            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
+            }
+        }
+    }
+    drop((spare, running));
     stopping.send_replace(());
     // What has not ended by then is broken off.
     let _ = timeout(app.settings.drain, stopping.closed()).await;
@@ -85,12 +94,19 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
                 return caller.linger(refused_head).await;
             }
             () = caller.given_up() => return,
-            _ = stopping.changed(), if !is_stopping => {
+            () = stopped(&mut stopping), if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
             }
         }
     }
+}
+
+/// Waits until the server stops, and until a request that was there by then has been read.
+async fn stopped(stopping: &mut watch::Receiver<()>) {
+    // An error says that the server has gone, too.
+    let _ = stopping.changed().await;
+    yield_now().await;
 }
 
 /// A file descriptor that is kept for the case that there are no others: to say so takes one.
