@@ -11,7 +11,7 @@ use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport, TransportAdapter};
 
 use crate::connect::{Unopened, left};
-use crate::transport::{Connection, Stream};
+use crate::transport::{Connection, Socket, Stream};
 
 /// The bundled roots, and those in the PEM file where one is set.
 pub(crate) fn roots(cert_file: Option<&str>) -> Result<RootCertStore, Fault> {
@@ -64,7 +64,7 @@ impl<In: Transport> Connector<In> for Tls {
 
     fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
         let Some(transport) = chained else { return Ok(None) };
-        let mut socket = TransportAdapter::new(transport.boxed(), details.current_time.clone());
+        let mut socket = Socket(TransportAdapter::new(transport.boxed(), details.current_time.clone()));
         if !details.needs_tls() {
             return Ok(Some(Connection::new(Stream::Plain(socket), details.config)));
         }
@@ -72,7 +72,7 @@ impl<In: Transport> Connector<In> for Tls {
         let name = ServerName::try_from(host.to_owned()).map_err(|error| Unopened::Tls(error.to_string()))?;
         let tls = |error: rustls::Error| Unopened::Tls(error.to_string());
         let mut connection = ClientConnection::new(self.config().map_err(tls)?, name).map_err(tls)?;
-        socket.set_timeout(left(details));
+        socket.0.set_timeout(left(details));
         connection.complete_io(&mut socket).map_err(|error| {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
                 Some(inner) => Unopened::Tls(inner.to_string()).into(),

@@ -1,7 +1,7 @@
 //! A connection to the provider, with TLS or without, over which a request leaves whole.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
 
 use rustls::{ClientConnection, StreamOwned};
@@ -11,16 +11,41 @@ use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport,
 
 /// What bytes travel on.
 pub(crate) enum Stream {
-    Plain(TransportAdapter),
-    Tls(Box<StreamOwned<ClientConnection, TransportAdapter>>),
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
 
 impl Stream {
     fn socket(&mut self) -> &mut TransportAdapter {
         match self {
-            Self::Plain(socket) => socket,
-            Self::Tls(stream) => &mut stream.sock,
+            Self::Plain(socket) => &mut socket.0,
+            Self::Tls(stream) => &mut stream.sock.0,
         }
+    }
+}
+
+/// The socket, under TLS where there is any. A provider that has stopped reading may have said why, as of a request that is
+/// too large for it: that nothing can be written any more is left to the reading that follows.
+pub(crate) struct Socket(pub(crate) TransportAdapter);
+
+impl Read for Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+                Ok(bytes.len())
+            }
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
