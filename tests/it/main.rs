@@ -10,6 +10,7 @@ mod egress;
 mod events;
 mod example;
 mod failures;
+mod faults;
 mod log;
 mod retries;
 mod secrets;

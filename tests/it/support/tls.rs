@@ -36,6 +36,12 @@ impl Authority {
         name: &str,
         expired: bool,
     ) -> impl Fn(TcpStream) -> StreamOwned<ServerConnection, TcpStream> + Send + Sync + 'static {
+        let config = self.config(name, expired);
+        move |stream| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
+    }
+
+    /// What a server of this name shows. `expired`: a certificate of old.
+    pub(crate) fn config(&self, name: &str, expired: bool) -> Arc<ServerConfig> {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         if expired {
             params.not_after = date_time_ymd(2020, 1, 1);
@@ -51,8 +57,7 @@ impl Authority {
                 PrivateKeyDer::Pkcs8(key.serialize_der().into()),
             )
             .unwrap();
-        let config = Arc::new(config);
-        move |stream| StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream)
+        Arc::new(config)
     }
 }
 
