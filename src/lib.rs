@@ -25,7 +25,7 @@ use crate::ask::Ask;
 /// the log and on standard error that says why.
 pub fn function() -> ExitCode {
     keep_panics_quiet();
-    let mut ask = Ask::new(Settings::read(|name| env::var_os(name)));
+    let mut ask = Ask::new(settings());
     ask.announce();
     if let Err(error) = scf_runtime::run_bytes(|event, context| ask.reply(event, context)) {
         let why = format!("{error:#}");
@@ -39,7 +39,7 @@ pub fn function() -> ExitCode {
 /// status 1.
 pub fn terminal(question: &str) -> ExitCode {
     keep_panics_quiet();
-    match Ask::new(Settings::read(|name| env::var_os(name))).once(question) {
+    match Ask::new(settings()).once(question) {
         Ok(answer) => {
             println!("{answer}");
             ExitCode::SUCCESS
@@ -66,6 +66,11 @@ pub fn sign(args: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The settings in the environment. Reading them is much code, which is here but once.
+fn settings() -> Settings {
+    Settings::read(|name| env::var_os(name))
 }
 
 /// A panic's text may hold what was asked, or a key: where it was is all that anybody gets to see.

@@ -1,10 +1,8 @@
 //! `ask sign`: prints a link that may ask without a token until a moment.
 
-use std::env;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail, ensure};
-use ask_core::Settings;
 use ask_core::link;
 use http::Uri;
 
@@ -27,7 +25,7 @@ pub(crate) fn link(args: &[String]) -> anyhow::Result<String> {
         }
     }
     let url = url.context("which URL? ask sign [--expires 7d] [--question …] https://…")?;
-    let settings = Settings::read(|name| env::var_os(name));
+    let settings = crate::settings();
     if let Some(fault) = settings.faults.iter().find(|fault| fault.variable == "ASK_SIGNING_KEY") {
         bail!("{} {}", fault.variable, fault.what.en);
     }
