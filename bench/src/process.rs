@@ -76,6 +76,11 @@ impl Process {
         Ok(Duration::from_nanos(nanos))
     }
 
+    /// How many descriptors (`fd`) or threads (`task`) it has.
+    pub(crate) fn count(&self, which: &str) -> anyhow::Result<usize> {
+        Ok(fs::read_dir(self.proc().join(which))?.count())
+    }
+
     /// Its memory, in kilobytes: `VmHWM`, the most it ever had, or `VmRSS`, what it has.
     pub(crate) fn memory(&self, which: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(self.proc().join("status"))?;

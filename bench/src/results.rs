@@ -32,6 +32,11 @@ impl Goal {
         Self { what: format!("{what}: {figure:.2}, at most {most:.2}"), met: figure <= most }
     }
 
+    /// A count that must be what it was.
+    pub(crate) fn same(what: &str, first: usize, last: usize) -> Self {
+        Self { what: format!("{what}: {last}, {first} at the start"), met: first == last }
+    }
+
     /// A figure that must be so large at least.
     pub(crate) fn at_least(what: &str, figure: f64, least: f64) -> Self {
         Self { what: format!("{what}: {figure:.2}, at least {least:.2}"), met: figure >= least }
@@ -60,6 +65,11 @@ impl Table {
 }
 
 impl Section {
+    /// Whether every promise was kept.
+    pub(crate) fn has_reached_all(&self) -> bool {
+        self.goals.iter().all(|goal| goal.met)
+    }
+
     /// The section as it is printed and kept.
     pub(crate) fn markdown(&self) -> anyhow::Result<String> {
         let goals: String = self

@@ -23,6 +23,14 @@ pub(crate) fn stamp() -> f64 {
 
 /// Listens, and serves on a thread of its own for as long as the process lives.
 pub(crate) fn start() -> anyhow::Result<SocketAddr> {
+    listen(serve)
+}
+
+/// The same, with another way to serve a connection.
+pub(crate) fn listen<S>(serve: fn(TcpStream) -> S) -> anyhow::Result<SocketAddr>
+where
+    S: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -32,6 +40,7 @@ pub(crate) fn start() -> anyhow::Result<SocketAddr> {
             let listener = TcpListener::from_std(listener).context("listen")?;
             loop {
                 let (stream, _) = listener.accept().await?;
+                stream.set_nodelay(true)?;
                 // Whoever hangs up ends the connection and nothing else.
                 tokio::spawn(async move { serve(stream).await.ok() });
             }
@@ -43,25 +52,44 @@ pub(crate) fn start() -> anyhow::Result<SocketAddr> {
 }
 
 async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
-    stream.set_nodelay(true)?;
     let answer = reply("200 OK", "", completion(80).as_bytes());
-    let (mut buffer, mut used) = (vec![0; 64 * 1024], 0);
-    loop {
-        let request = loop {
-            if let Some(length) = whole(&buffer[..used]) {
-                break length;
-            }
-            match stream.read(&mut buffer[used..]).await? {
-                0 => return Ok(()),
-                read => used += read,
-            }
-        };
-        match streamed(&buffer[..request]) {
+    let mut inbox = Inbox::new();
+    while let Some(request) = inbox.next(&mut stream).await? {
+        match streamed(request) {
             None => stream.write_all(&answer).await?,
             Some((pieces, gap)) => write(&mut stream, pieces, gap).await?,
         }
-        buffer.copy_within(request..used, 0);
-        used -= request;
+    }
+    Ok(())
+}
+
+/// What has come in on a connection.
+pub(crate) struct Inbox {
+    buffer: Vec<u8>,
+    used: usize,
+    /// How long the request at the front is that was taken last.
+    taken: usize,
+}
+
+impl Inbox {
+    pub(crate) fn new() -> Self {
+        Self { buffer: vec![0; 64 * 1024], used: 0, taken: 0 }
+    }
+
+    /// Reads the next request to its end; nothing where the peer has closed.
+    pub(crate) async fn next(&mut self, stream: &mut TcpStream) -> anyhow::Result<Option<&[u8]>> {
+        self.buffer.copy_within(self.taken..self.used, 0);
+        self.used -= self.taken;
+        self.taken = loop {
+            if let Some(length) = whole(&self.buffer[..self.used]) {
+                break length;
+            }
+            match stream.read(&mut self.buffer[self.used..]).await? {
+                0 => return Ok(None),
+                read => self.used += read,
+            }
+        };
+        Ok(Some(&self.buffer[..self.taken]))
     }
 }
 
