@@ -22,7 +22,7 @@ pub(crate) const TITLE: &str = "Soak";
 const ANSWERS: usize = 1000;
 const STREAMS: usize = ANSWERS / 10;
 
-/// The process of what has been warm for a while and of what ends should differ by no more, in kilobytes and per cent.
+/// Memory may grow by so many kilobytes and so many per cent.
 const MORE: (f64, f64) = (512.0, 10.0);
 
 /// Both functions, one after the other.
