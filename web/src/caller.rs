@@ -16,6 +16,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::unserved::is_hypers;
+
 /// The head of a request takes no longer to arrive.
 const HEAD: Duration = Duration::from_secs(10);
 
@@ -45,6 +47,8 @@ pub(crate) struct Caller {
     socket: Socket,
     phase: Mutex<Phase>,
     unread: AtomicBool,
+    /// What hyper had to say was kept back: there is more to be said.
+    unsaid: AtomicBool,
     /// Held as long as the connection is of use: a stop waits for it.
     _running: watch::Receiver<()>,
 }
@@ -101,8 +105,8 @@ impl Caller {
         let (read, socket) = stream.into_split();
         let socket = Socket(Some(socket));
         let phase = Mutex::new(Phase::Head(Instant::now()));
-        let caller =
-            Arc::new(Self { peer, socket, phase, unread: AtomicBool::new(false), _running: running });
+        let (unread, unsaid) = Default::default();
+        let caller = Arc::new(Self { peer, socket, phase, unread, unsaid, _running: running });
         (CallerIo { read, caller: caller.clone() }, caller)
     }
 
@@ -164,10 +168,22 @@ impl Caller {
         let _ = self.socket.as_ref().ready(closed).await;
     }
 
+    /// The head of a request cannot be read: says so, and closes.
+    pub(crate) async fn refuse(&self, reply: impl FnOnce() -> Vec<u8>) {
+        let stream = self.socket.as_ref();
+        if self.unsaid.load(Ordering::Relaxed) {
+            // It is short enough for any socket that is still there.
+            let _ = stream.try_write(&reply());
+        }
+        let _ = SockRef::from(stream).shutdown(Shutdown::Write);
+        self.unread.store(true, Ordering::Relaxed);
+        self.linger().await;
+    }
+
     /// Closes without cutting off a reply that the caller has not read yet. hyper has sent everything by now, and closed
     /// its side.
-    pub(crate) async fn linger(&self, refused_head: bool) {
-        if !refused_head && !self.unread.load(Ordering::Relaxed) {
+    pub(crate) async fn linger(&self) {
+        if !self.unread.load(Ordering::Relaxed) {
             return;
         }
         let stream = self.socket.as_ref();
@@ -229,6 +245,10 @@ impl AsyncWrite for CallerIo {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if is_hypers(bufs) {
+            self.caller.unsaid.store(true, Ordering::Relaxed);
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let stream = self.caller.socket.as_ref();
         loop {
             ready!(stream.poll_write_ready(cx))?;
@@ -248,6 +268,9 @@ impl AsyncWrite for CallerIo {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.caller.unsaid.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
         let stream = self.caller.socket.as_ref();
         Poll::Ready(SockRef::from(stream).shutdown(Shutdown::Write))
     }

@@ -127,6 +127,7 @@ pub(crate) fn random() -> u64 {
     RandomState::new().hash_one(())
 }
 
-fn random_id() -> String {
+/// An id for a request that comes without one.
+pub(crate) fn random_id() -> String {
     format!("{:032x}", u128::from(random()) << 64 | u128::from(random()))
 }

@@ -5,7 +5,8 @@
 //! answer as it is written; [`proxy`] forwards, and [`pass`] passes the reply on. Both reach the provider through
 //! [`provider`], which keeps connections that [`connect`] opens, with [`tls`] where it is spoken, and say with
 //! [`unanswered`] why there is no reply. [`caller`] watches the other end of each connection, [`body`] has what travels
-//! in both directions, and [`exchange`] writes the line in the log. What is not about bytes on their way is in `ask-core`.
+//! in both directions, and [`exchange`] writes the line in the log; whoever sends no request that can be read gets the
+//! reply in [`unserved`]. What is not about bytes on their way is in `ask-core`.
 
 mod app;
 mod ask;
@@ -20,6 +21,7 @@ mod server;
 mod tell;
 mod tls;
 mod unanswered;
+mod unserved;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;

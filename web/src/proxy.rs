@@ -41,7 +41,12 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
 
 /// A failure of our own, in OpenAI's shape.
 pub(crate) fn fail(exchange: Exchange, headers: &HeaderMap, failure: Failure) -> Response<ReplyBody> {
-    let caller = caller(&exchange, headers);
+    let caller = caller(&exchange.app, headers, exchange.request_id.clone());
+    exchange.whole(failed(&caller, &failure))
+}
+
+/// The reply to a request that failed here.
+pub(crate) fn failed(caller: &reply::Caller, failure: &Failure) -> Response<Vec<u8>> {
     let mut reply = caller.reply(failure.status(), Shape::Json.content_type(), failure.body(caller.lang));
     reply.headers_mut().insert(X_ERROR_CODE, HeaderValue::from_static(failure.code()));
     match failure.status() {
@@ -56,7 +61,7 @@ pub(crate) fn fail(exchange: Exchange, headers: &HeaderMap, failure: Failure) ->
         }
         _ => None,
     };
-    exchange.whole(reply)
+    reply
 }
 
 /// A browser asks what pages may do. Other clients that send OPTIONS mean the provider, and have a key.
@@ -66,18 +71,16 @@ fn is_preflight(parts: &request::Parts) -> bool {
 }
 
 fn preflight(exchange: Exchange, headers: &HeaderMap) -> Response<ReplyBody> {
-    let mut reply = caller(&exchange, headers).empty(StatusCode::NO_CONTENT);
+    let caller = caller(&exchange.app, headers, exchange.request_id.clone());
+    let mut reply = caller.empty(StatusCode::NO_CONTENT);
     reply.headers_mut().extend(access::preflight(headers, METHODS));
     exchange.whole(reply)
 }
 
-fn caller(exchange: &Exchange, headers: &HeaderMap) -> reply::Caller {
-    reply::Caller {
-        lang: Lang::of(headers),
-        shape: Shape::Json,
-        cors: access::cors(&exchange.app.settings, headers, exchange.app.local, EXPOSED),
-        request_id: exchange.request_id.clone(),
-    }
+/// How a caller with these headers is replied to.
+pub(crate) fn caller(app: &App, headers: &HeaderMap, request_id: String) -> reply::Caller {
+    let cors = access::cors(&app.settings, headers, app.local, EXPOSED);
+    reply::Caller { lang: Lang::of(headers), shape: Shape::Json, cors, request_id }
 }
 
 async fn forward(

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ask_core::lang::Lang;
 use ask_core::proxy::Failure;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -25,6 +24,7 @@ use crate::app::App;
 use crate::caller::{CLOSED, Caller};
 use crate::connect::is_out_of_descriptors;
 use crate::exchange::Exchange;
+use crate::unserved;
 
 /// Heads of requests may have this many bytes.
 const LARGEST_HEAD: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
                 Ok((stream, peer)) => {
                     tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
                 }
-                Err(error) if is_out_of_descriptors(&error) => spare.turn_away(&listener).await,
+                Err(error) if is_out_of_descriptors(&error) => spare.turn_away(&listener, &app).await,
                 // The caller has gone before it was its turn.
                 Err(_) => {}
             },
@@ -90,8 +90,12 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
         tokio::select! {
             biased;
             ended = &mut connection => {
-                let refused_head = ended.is_err_and(|error| error.is_parse());
-                return caller.linger(refused_head).await;
+                let failure = match ended {
+                    Err(error) if error.is_parse_too_large() => Failure::HeadTooLarge,
+                    Err(error) if error.is_parse() => Failure::Head,
+                    _ => return caller.linger().await,
+                };
+                return caller.refuse(|| unserved::reply(&app, &failure)).await;
             }
             () = caller.given_up() => return,
             () = stopped(&mut stopping), if !is_stopping => {
@@ -121,7 +125,7 @@ impl Spare {
     }
 
     /// Tells the next caller in the queue that it cannot be served.
-    async fn turn_away(&mut self, listener: &TcpListener) {
+    async fn turn_away(&mut self, listener: &TcpListener, app: &App) {
         if self.0.take().is_none() {
             // Somebody else was faster: wait until a connection has ended.
             return sleep(Duration::from_millis(50)).await;
@@ -129,22 +133,13 @@ impl Spare {
         // There may be nobody: the system misses a descriptor before it looks into the queue.
         if let Poll::Ready(Ok((mut stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
             // Whether the caller stays to hear it is the caller's affair.
-            let _ = timeout(TURN_AWAY, turn_away(&mut stream)).await;
+            let _ = timeout(TURN_AWAY, turn_away(&mut stream, app)).await;
         }
     }
 }
 
-async fn turn_away(stream: &mut TcpStream) -> io::Result<()> {
-    let failure = Failure::Descriptors;
-    let body = failure.body(Lang::En);
-    let head = format!(
-        "HTTP/1.1 {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nx-error-code: {}\r\n\
-         cache-control: no-store\r\nretry-after: 1\r\nconnection: close\r\n\r\n",
-        failure.status(),
-        body.len(),
-        failure.code(),
-    );
-    stream.write_all(format!("{head}{body}").as_bytes()).await?;
+async fn turn_away(stream: &mut TcpStream, app: &App) -> io::Result<()> {
+    stream.write_all(&unserved::reply(app, &Failure::Descriptors)).await?;
     stream.shutdown().await?;
     // Closing with unread bytes in the socket would take the reply away from the caller.
     let mut dropped = [0; 1024];

@@ -22,6 +22,10 @@ pub enum Failure {
     LentKeyRefused,
     /// CONNECT, which is for proxies of another kind, or TRACE, whose answer repeats the request with the key in it.
     Method,
+    /// The head of a request is none.
+    Head,
+    /// The head of a request is larger than 64 KB.
+    HeadTooLarge,
     /// A body that is encoded otherwise than in chunks.
     TransferCoding,
     /// Connecting to the provider took too long.
@@ -52,6 +56,8 @@ impl Failure {
             Self::KeyMissing | Self::KeyRefused => "token",
             Self::LentKeyRefused => "upstream_key",
             Self::Method => "method",
+            Self::Head => "head_unreadable",
+            Self::HeadTooLarge => "head_too_large",
             Self::TransferCoding => "body_unreadable",
             Self::ConnectTimeout => "deadline",
             Self::Descriptors => "busy",
@@ -62,7 +68,8 @@ impl Failure {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Shared(failure) => failure.status(),
-            Self::Path(Astray::Climbs) => StatusCode::BAD_REQUEST,
+            Self::Path(Astray::Climbs) | Self::Head => StatusCode::BAD_REQUEST,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Path(Astray::Unlisted) => StatusCode::NOT_FOUND,
             Self::KeyMissing | Self::KeyRefused | Self::LentKeyRefused => StatusCode::UNAUTHORIZED,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -99,6 +106,11 @@ impl Failure {
                 "模型服务商拒绝了本服务的 API 密钥：请所有者检查 OPENAI_API_KEY。",
             ),
             Self::Method => ("CONNECT and TRACE are not forwarded.", "不转发 CONNECT 和 TRACE。"),
+            Self::Head => ("This is no HTTP/1.1 request.", "这不是 HTTP/1.1 请求。"),
+            Self::HeadTooLarge => (
+                "The head of the request is larger than 64 KB, or has more than 100 lines.",
+                "请求头超过 64 KB 或 100 行。",
+            ),
             Self::TransferCoding => {
                 ("Only Transfer-Encoding: chunked is understood.", "Transfer-Encoding 只支持 chunked。")
             }

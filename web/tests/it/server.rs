@@ -124,7 +124,9 @@ fn a_head_over_64_kb_is_refused_and_one_below_is_not() {
     assert_eq!(status(&caller.head()), 200);
     for size in [64 * 1024, 300 * 1024] {
         let mut caller = server.send(&padded(size));
-        assert_eq!(status(&caller.head()), 431);
+        let head = caller.head();
+        assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (431, Some("head_too_large")));
+        caller.body(&head);
         assert_eq!(caller.rest(), "");
     }
 }
@@ -244,6 +246,11 @@ fn out_of_file_descriptors_is_said_and_passes() {
     let (head, mut caller) = turned_away;
     assert_eq!(status(&head), 503);
     assert_eq!(header(&head, "retry-after").as_deref(), Some("1"));
+    for name in
+        ["cache-control", "x-content-type-options", "x-request-id", "vary", "access-control-expose-headers"]
+    {
+        assert!(header(&head, name).is_some(), "{name} is missing in {head}");
+    }
     assert!(caller.body(&head).contains("\"busy\""));
     assert_eq!(caller.rest(), "");
 

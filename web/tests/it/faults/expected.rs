@@ -169,7 +169,7 @@ impl Expected {
 }
 
 /// The headers that every reply of ours has.
-fn has_our_headers(reply: &Reply, id: &str) -> Result<(), String> {
+pub(crate) fn has_our_headers(reply: &Reply, id: &str) -> Result<(), String> {
     for (name, value) in [
         ("cache-control", "no-store"),
         ("x-content-type-options", "nosniff"),

@@ -41,9 +41,11 @@ fn check(method: &str, reply: &str, expected: Expected) -> Result<(), String> {
     is(first.head.to_lowercase().matches("\r\ncontent-length:").count() <= 1, true, &first.head)?;
     is(first.head.contains("evil"), false, &first.head)?;
     is(provider.asked.lock().unwrap().drain(..).count(), 1, "the number of requests")?;
-    is_answered(&provider, &server)?;
-    let line = server.log();
-    is(line["status"].as_u64(), Some(u64::from(status)), &format!("the status in {line}"))
+    for reply in &replies {
+        let line = server.log();
+        is(line["status"].as_u64(), Some(u64::from(reply.status)), &format!("the status in {line}"))?;
+    }
+    is_answered(&provider, &server)
 }
 
 #[test]

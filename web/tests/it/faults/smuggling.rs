@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::callers::health;
-use super::expected::is;
+use super::expected::{has_our_headers, is};
 use super::provider::{Message, read_message};
 use super::reply::{End, Reply, replies, shown};
+use super::row::SOON;
 use crate::support::{KEY, PATIENCE, Server, TOKEN, header};
 
 /// A provider that answers everything, and keeps what it was asked.
@@ -121,6 +122,16 @@ fn check_row(
     let first = replies.first().ok_or("no reply")?;
     is(statuses.contains(&first.status), true, &format!("the status, {}", first.status))?;
     is(replies.iter().all(|reply| reply.is_whole), true, "whole replies")?;
+    for reply in &replies {
+        let line = server.log();
+        is(line["status"].as_u64(), Some(u64::from(reply.status)), &format!("the status in {line}"))?;
+        is(line["code"].as_str().map(str::to_owned), reply.header("x-error-code"), "the code")?;
+        if reply.status >= 400 {
+            let id = line["request_id"].as_str().unwrap_or_default();
+            has_our_headers(reply, id)?;
+            is(reply.text().contains(' '), true, "a sentence")?;
+        }
+    }
     // The connection is in step, or it is closed.
     match &replies[1..] {
         [] => {}
@@ -147,6 +158,7 @@ fn check_row(
 pub(crate) fn is_answered(provider: &Provider, server: &Server) -> Result<(), String> {
     let question = format!("POST /v1/next HTTP/1.1\r\n{}Content-Length: 4\r\n\r\nnext", usual());
     let next = send(server, question.as_bytes())?;
+    next.iter().for_each(|_| drop(server.log()));
     is(next.iter().map(|reply| reply.status).collect(), vec![200, 200], "the next question")?;
     let asked = std::mem::take(&mut *provider.asked.lock().unwrap());
     is(asked.len() == 1 && asked[0].0.starts_with("POST /v1/next "), true, &format!("asked {asked:?}"))
@@ -356,4 +368,29 @@ fn heads_that_can_be_read_in_two_ways() {
         (post(&usual).replace("POST", "DELETE"), passes("hello")),
     ];
     check(rows.into_iter().map(|(bytes, expected)| (bytes.into_bytes(), expected)).collect());
+}
+
+#[test]
+fn heads_that_are_too_large() {
+    let lines = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    let head = |more: &str| format!("GET /v1/x HTTP/1.1\r\n{more}{}\r\n", usual());
+    let too_large: Promise = (&[431], None);
+    check(vec![
+        (head(&format!("X: {}\r\n", "y".repeat(64 << 10))).into_bytes(), too_large),
+        (head("").replace("/v1/x", &format!("/v1/{}", "x".repeat(70 << 10))).into_bytes(), too_large),
+        (head(&lines(200)).into_bytes(), too_large),
+        (head(&lines(50)).into_bytes(), passes("")),
+    ]);
+}
+
+#[test]
+fn another_protocol_is_closed_at_once() {
+    let provider = Provider::saying("");
+    let server = provider.server();
+    for bytes in
+        [format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{}", hidden()), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into()]
+    {
+        server.send(&bytes).closes_within(SOON);
+    }
+    assert!(provider.asked.lock().unwrap().is_empty());
 }
