@@ -40,6 +40,10 @@ impl RuntimeApi {
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
         Guard::default().check(&head).map_err(|sentence| Refusal(StatusCode::FORBIDDEN, sentence))?;
+        // A link that is followed would take the function's event. Programs do not say where a request comes from.
+        if head.headers.contains_key("sec-fetch-site") {
+            return Err(Refusal(StatusCode::FORBIDDEN, "a browser is not the function".to_owned()));
+        }
         match (&head.method, head.uri.path()) {
             (&Method::POST, READY) => self.take_ready(body).await,
             (&Method::GET, NEXT) => Ok(self.next().await),

@@ -144,6 +144,10 @@ fn a_page_in_the_browser_cannot_play_the_function() {
     let address = emulator.runtime_api().to_string();
     let page = request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
     assert_eq!(raw(&address, &page).status, 403);
+    // A link leads nowhere either: it would take the function's event.
+    let link = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
+    let link = request(&address, "GET /runtime/invocation/next", &link, b"");
+    assert_eq!(raw(&address, &link).status, 403);
 }
 
 #[test]
