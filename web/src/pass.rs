@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use ask_core::Failure::UpstreamRefused;
 use ask_core::access;
 use ask_core::lang::Lang;
 use ask_core::proxy::{Failure, fit, masked, towards_caller};
@@ -32,7 +33,7 @@ use crate::exchange::Exchange;
 use crate::provider::Reply;
 use crate::proxy::EXPOSED;
 
-/// A refusal of a lent key is read to this length, in bytes, since it may repeat the key.
+/// Where a key was lent, an error is read to this length, in bytes, since it may repeat the key.
 const LARGEST_REFUSAL: usize = 64 * 1024;
 
 /// Once the caller has left a tunnel, the provider may still say goodbye for so long.
@@ -63,8 +64,7 @@ pub(crate) async fn pass(
     if let (Some(key), StatusCode::UNAUTHORIZED) = (&lent, head.status) {
         exchange.app.put_aside(key);
     }
-    let refused =
-        matches!(head.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) && !body.is_end_stream();
+    let may_repeat_the_key = (refuses_key(head.status) || is_plain_error(&head)) && !body.is_end_stream();
     let whole = match (upgrade, head.extensions.remove::<OnUpgrade>(), &lent) {
         (Some(ours), Some(theirs), _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -72,7 +72,9 @@ pub(crate) async fn pass(
             tokio::spawn(tunnel(exchange.caller().clone(), ours, theirs));
             Ok(Bytes::new())
         }
-        (_, _, Some(_)) if refused => Ok(Box::pin(refusal(&exchange.app, &mut head, asked, body)).await),
+        (_, _, Some(_)) if may_repeat_the_key => {
+            Ok(Box::pin(refusal(&exchange.app, &mut head, asked, body)).await)
+        }
         _ => Err(body),
     };
     let origin = access::allow_origin(&exchange.app.settings, asked, exchange.app.local);
@@ -101,15 +103,34 @@ fn holds_secret(app: &App, words: &ReasonPhrase) -> bool {
     app.mask.text(&words) != words
 }
 
-/// The body of the provider's refusal of a lent key, without what it repeats of the key; where it cannot be read, a
-/// sentence of our own.
+fn refuses_key(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+/// Whether this is an error in words that can be read here.
+fn is_plain_error(head: &response::Parts) -> bool {
+    let content_type = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_plain = ["application/json", "text/plain", "text/html"].iter().any(|plain| {
+        content_type.get(..plain.len()).is_some_and(|named| named.eq_ignore_ascii_case(plain.as_bytes()))
+    });
+    (head.status.is_client_error() || head.status.is_server_error())
+        && is_plain
+        && !head.headers.contains_key(CONTENT_ENCODING)
+}
+
+/// The body of the provider's refusal where a key was lent, without what it repeats of the key; where it cannot be read,
+/// a sentence of our own.
 async fn refusal(app: &App, head: &mut response::Parts, asked: &HeaderMap, body: Reply) -> Bytes {
     let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(Collected::to_bytes);
     let plain = body.ok().filter(|_| !head.headers.contains_key(CONTENT_ENCODING));
     let shown = plain.and_then(|body| masked(&body, &app.mask)).unwrap_or_else(|| {
         head.headers.remove(CONTENT_ENCODING);
         head.headers.insert(CONTENT_TYPE, Shape::Json.content_type());
-        Failure::LentKeyRefused.body(Lang::of(asked)).into_bytes()
+        let failure = match refuses_key(head.status) {
+            true => Failure::LentKeyRefused,
+            false => UpstreamRefused { status: head.status, message: String::new() }.into(),
+        };
+        failure.body(Lang::of(asked)).into_bytes()
     });
     head.headers.remove(CONTENT_LENGTH);
     shown.into()

@@ -113,6 +113,13 @@ fn the_key_list_is_lent_from_and_a_refused_key_is_put_aside() {
 
 /// What a caller with the token is told of this refusal.
 fn told(reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, String) {
+    let (head, body) = told_with(&format!("401 No {KEY}"), reply_headers, refusal, credentials);
+    assert_eq!(status(&head), 401);
+    (head, body)
+}
+
+/// What a caller is told of a reply with this status.
+fn told_with(status: &str, reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, String) {
     let provider = Provider::start();
     let server = Server::before(&provider);
     let mut caller = server.send(&format!(
@@ -121,10 +128,9 @@ fn told(reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, Stri
     let mut asked = provider.accept();
     asked.head();
     let length = refusal.len();
-    asked.send(format!("HTTP/1.1 401 No {KEY}\r\n{reply_headers}content-length: {length}\r\n\r\n"));
+    asked.send(format!("HTTP/1.1 {status}\r\n{reply_headers}content-length: {length}\r\n\r\n"));
     asked.send(refusal);
     let head = caller.head();
-    assert_eq!(status(&head), 401);
     let body = caller.body(&head);
     (head, body)
 }
@@ -142,6 +148,29 @@ fn a_refusal_of_the_lent_key_shows_no_part_of_it() {
     assert!(body.contains("OPENAI_API_KEY") && body.starts_with("{\"error\":{"), "{body}");
     assert!(header(&head, "content-encoding").is_none() && header(&head, "x-debug").is_none(), "{head}");
     assert_eq!(header(&head, "content-type").as_deref(), Some("application/json"));
+}
+
+#[test]
+fn no_error_shows_a_part_of_the_lent_key() {
+    let error = format!(
+        "{{\"error\":{{\"message\":\"bad {KEY}, ends in {}\",\"type\":\"x\",\"code\":null}}}}",
+        &KEY[KEY.len() - 5..]
+    );
+    for status in ["400 Bad", "404 None", "429 Busy", "500 Oops", "503 Down"] {
+        for headers in ["content-type: application/json; charset=utf-8\r\n", "Content-Type: Text/Plain\r\n"] {
+            let (head, body) = told_with(status, headers, error.as_bytes(), TOKEN);
+            assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
+            assert!(body.contains("bad […], ends in […]") && body.contains("\"type\":\"x\""), "{body}");
+        }
+        let (_, body) = told_with(status, "content-type: application/json\r\n", error.as_bytes(), "sk-own");
+        assert_eq!(body, error, "a caller's own key is none of ours");
+    }
+    // What was said before in all that is no error is not looked at.
+    let (_, body) = told_with("200 OK", "content-type: application/json\r\n", error.as_bytes(), TOKEN);
+    assert_eq!(body, error);
+    let long = format!("{{\"error\":\"{}\"}}", "x".repeat(70_000));
+    let (head, body) = told_with("500 Oops", "content-type: application/json\r\n", long.as_bytes(), TOKEN);
+    assert!(head.starts_with("HTTP/1.1 500 ") && body.contains("upstream_refused"), "{body}");
 }
 
 #[test]
