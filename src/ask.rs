@@ -133,7 +133,7 @@ impl Ask {
         match answer {
             Ok(answer) => {
                 line.answered(&answer.about, &effort.model);
-                asked.caller.answer(&answer, &effort.model)
+                asked.caller.answer(answer, &effort.model)
             }
             Err(failure) => asked.caller.failure(&failure),
         }

@@ -1,11 +1,18 @@
 //! `ask`: the event function where a runtime API is there, and one question on a terminal.
 
+use std::alloc::System;
 use std::env;
 use std::process::ExitCode;
 
+use spin::Yield;
+use spin::mutex::SpinMutex;
+use talc::TalcLock;
+use talc::source::GlobalAllocSource;
+
 // Answers allocate much, and musl's allocator is slow.
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: TalcLock<SpinMutex<(), Yield>, GlobalAllocSource<System>> =
+    TalcLock::new(GlobalAllocSource::with_block_size(System, 64 * 1024));
 
 const HELP: &str = "\
 ask: ask a chat model by URL

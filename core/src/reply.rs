@@ -109,10 +109,11 @@ impl Caller {
     }
 
     /// A whole answer.
-    pub fn answer(&self, answer: &Answer, asked_model: &str) -> Response<Vec<u8>> {
+    pub fn answer(&self, answer: Answer, asked_model: &str) -> Response<Vec<u8>> {
+        let about = about_headers(&answer.about, asked_model);
         let body = match self.shape {
-            Shape::Text => answer.text.clone().into_bytes(),
-            Shape::Json => whole_json(answer, asked_model),
+            Shape::Text => answer.text.into_bytes(),
+            Shape::Json => whole_json(&answer, asked_model),
             Shape::Sse | Shape::Ndjson => {
                 let mut events = Events::new(self.shape);
                 let mut body = events.begin();
@@ -122,7 +123,7 @@ impl Caller {
             }
         };
         let mut reply = self.reply(StatusCode::OK, self.shape.content_type(), body);
-        reply.headers_mut().extend(about_headers(&answer.about, asked_model));
+        reply.headers_mut().extend(about);
         reply
     }
 }
@@ -256,7 +257,7 @@ mod tests {
     fn every_reply_has_our_headers() {
         let caller = caller(Shape::Text);
         for reply in [
-            caller.answer(&answer("a"), "m"),
+            caller.answer(answer("a"), "m"),
             caller.failure(&Failure::Token),
             caller.empty(StatusCode::NO_CONTENT),
         ] {
@@ -271,21 +272,21 @@ mod tests {
 
     #[test]
     fn an_answer_in_each_shape() {
-        let reply = caller(Shape::Text).answer(&answer("<b>\n"), "m");
+        let reply = caller(Shape::Text).answer(answer("<b>\n"), "m");
         assert_eq!((reply.status(), body(&reply)), (StatusCode::OK, "<b>\n"));
         assert_eq!(reply.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
         assert_eq!(reply.headers()[X_MODEL], "m-1");
         assert!(!reply.headers().contains_key(X_FINISH_REASON));
 
-        let reply = caller(Shape::Json).answer(&answer("a"), "m");
+        let reply = caller(Shape::Json).answer(answer("a"), "m");
         let expected =
             r#"{"text":"a","output":"a","model":"m-1","finish_reason":"stop","usage":{"total_tokens":3}}"#;
         assert_eq!(body(&reply), expected);
 
-        let reply = caller(Shape::Sse).answer(&answer("a\nb"), "m");
+        let reply = caller(Shape::Sse).answer(answer("a\nb"), "m");
         assert_eq!(body(&reply), "id: 1\ndata: {\"text\":\"a\\nb\"}\n\ndata: [DONE]\n\n");
 
-        let reply = caller(Shape::Ndjson).answer(&answer("a"), "m");
+        let reply = caller(Shape::Ndjson).answer(answer("a"), "m");
         let lines: Vec<Value> =
             body(&reply).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(
@@ -299,7 +300,7 @@ mod tests {
         let mut cut = answer("a");
         cut.about.finish_reason = Some("length".into());
         cut.about.model = None;
-        let reply = caller(Shape::Text).answer(&cut, "asked");
+        let reply = caller(Shape::Text).answer(cut, "asked");
         assert_eq!(reply.headers()[X_FINISH_REASON], "length");
         assert_eq!(reply.headers()[X_MODEL], "asked");
     }
@@ -308,7 +309,7 @@ mod tests {
     fn the_model_in_the_header_is_visible_ascii_and_cut() {
         let mut odd = answer("a");
         odd.about.model = Some(format!("模型\r\nx: {}", "y".repeat(200)));
-        let reply = caller(Shape::Text).answer(&odd, "m");
+        let reply = caller(Shape::Text).answer(odd, "m");
         let model = reply.headers()[X_MODEL].to_str().unwrap();
         assert!(model.starts_with("x:y") && model.len() == 128);
     }

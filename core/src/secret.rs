@@ -104,13 +104,15 @@ impl Mask {
 
     /// The text with every run of so many characters of a secret replaced, and every whole secret that is shorter.
     fn runs(&self, text: &str, longest: usize) -> String {
-        if !self.may_hold_a_run(text) {
+        let run = |secret: &Secret| secret.0.chars().count().clamp(RUN, longest);
+        // Most texts are done with here.
+        if self.secrets.iter().map(run).min().is_none_or(|shortest| !self.may_hold(shortest, text)) {
             return text.to_owned();
         }
         let chars: Vec<(usize, char)> = text.char_indices().collect();
         let mut hidden = vec![false; chars.len()];
         for secret in self.secrets.iter() {
-            let run = secret.0.chars().count().clamp(RUN, longest);
+            let run = run(secret);
             for (start, window) in chars.windows(run).enumerate() {
                 let end = window[run - 1].0 + window[run - 1].1.len_utf8();
                 if secret.0.contains(&text[window[0].0..end]) {
@@ -131,13 +133,12 @@ impl Mask {
         masked
     }
 
-    /// Whether there are as many bytes in a row as the shortest run has, all of which occur in secrets. Most texts are
-    /// done with here.
-    fn may_hold_a_run(&self, text: &str) -> bool {
+    /// Whether so many bytes in a row occur in secrets, in whatever order.
+    fn may_hold(&self, run: usize, text: &str) -> bool {
         let mut row = 0;
         text.bytes().any(|byte| {
             row = if self.bytes[usize::from(byte)] { row + 1 } else { 0 };
-            row == RUN
+            row == run
         })
     }
 }

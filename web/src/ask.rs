@@ -83,9 +83,9 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
     };
     let Found { exchange, answered, model } = found;
     match answered {
-        Ok(Answered::Whole(answer)) => whole(exchange, &caller, &answer, &model),
+        Ok(Answered::Whole(answer)) => whole(exchange, &caller, answer, &model),
         Ok(Answered::Begun(begun)) if caller.shape == Shape::Json => match gather(begun, deadline).await {
-            Ok(answer) => whole(exchange, &caller, &answer, &model),
+            Ok(answer) => whole(exchange, &caller, answer, &model),
             Err(failure) => exchange.whole(caller.failure(&failure)),
         },
         Ok(Answered::Begun(begun)) => {
@@ -291,14 +291,13 @@ async fn gather(mut begun: Begun, deadline: Option<Instant>) -> Result<Answer, F
 }
 
 /// Replies with an answer that is all there.
-fn whole(mut exchange: Exchange, caller: &Caller, answer: &Answer, model: &str) -> Response<ReplyBody> {
+fn whole(mut exchange: Exchange, caller: &Caller, answer: Answer, model: &str) -> Response<ReplyBody> {
+    let (about, said) = (answer.about.clone(), exchange.app.settings.log_text.then(|| answer.text.clone()));
     let reply = caller.answer(answer, model);
     if reply.body().len() > LARGEST {
         return exchange.whole(caller.failure(&Failure::AnswerTooLarge));
     }
-    exchange.line.answered(&answer.about, model);
-    if exchange.app.settings.log_text {
-        exchange.line.answer = Some(answer.text.clone());
-    }
+    exchange.line.answered(&about, model);
+    exchange.line.answer = said;
     exchange.whole(reply)
 }
