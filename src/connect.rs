@@ -1,5 +1,5 @@
 //! How bytes travel to the provider: names resolved only when a connection is opened, an egress proxy where one is set,
-//! and TLS. This room, `tls`, `transport` and `traffic` alone know ureq's `unversioned` hooks, for which ureq is pinned to
+//! and TLS. This room, `tcp`, `tls`, `transport` and `traffic` alone know ureq's `unversioned` hooks, for which ureq is pinned to
 //! its minor version.
 
 use std::fmt;
@@ -11,10 +11,11 @@ use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::time::Instant;
 use ureq::unversioned::transport::{
-    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, SocksConnector, TcpConnector, Transport,
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, SocksConnector, Transport,
 };
 use ureq::{Agent, Error};
 
+use crate::tcp::Tcp;
 use crate::tls::Tls;
 use crate::traffic::{Traffic, Watched};
 
@@ -55,7 +56,7 @@ pub(crate) fn agent(config: Config, roots: RootCertStore, traffic: Traffic) -> A
     let connector =
         ().chain(SocksConnector::default())
             .chain(ConnectProxyConnector::default())
-            .chain(TcpConnector::default())
+            .chain(Tcp)
             .chain(Tls::new(roots));
     Agent::with_parts(config, Open { connector, traffic }, Later)
 }

@@ -1,7 +1,7 @@
 //! The event function `ask`: a question by URL, answered by a chat model.
 //!
 //! [`function`] is the whole of it behind SCF's runtime API, [`terminal`] the same for one question on a command line.
-//! The rooms: `ask` takes an event to its reply, `provider` asks the model, `connect` and `tls` open the way there,
+//! The rooms: `ask` takes an event to its reply, `provider` asks the model, `connect`, `tcp` and `tls` open the way there,
 //! `transport` is how bytes travel on it, `traffic` watches them, `sign` makes links. What a request means and what a reply
 //! looks like is `ask-core`'s, the event loop `scf-runtime`'s.
 
@@ -9,6 +9,7 @@ mod ask;
 mod connect;
 mod provider;
 mod sign;
+mod tcp;
 mod tls;
 mod traffic;
 mod transport;

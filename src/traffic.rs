@@ -58,7 +58,7 @@ impl<T: Transport> Transport for Watched<T> {
         self.transport.transmit_output(amount, timeout)
     }
 
-    /// Waits step by step, since a socket's time-out is late by seconds where it is long.
+    /// Waits step by step: behind a SOCKS proxy the socket is ureq's, whose long time-outs are late by seconds.
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let began = Instant::now();
         loop {

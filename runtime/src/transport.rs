@@ -9,6 +9,8 @@ use std::time::Duration;
 use std::{io, mem};
 
 use http::Uri;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 use ureq::config::Config;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{
@@ -129,14 +131,9 @@ impl Transport for Connection {
         if mem::take(&mut self.heard) {
             return true;
         }
-        let peek = || {
-            self.stream.set_nonblocking(true)?;
-            let peeked = self.stream.peek(&mut [0]);
-            self.stream.set_nonblocking(false)?;
-            peeked
-        };
         // An open connection has nothing to say before it is asked.
-        matches!(peek(), Err(error) if error.kind() == ErrorKind::WouldBlock)
+        let peeked = recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+        matches!(peeked, Err(Errno::WOULDBLOCK))
     }
 }
 
