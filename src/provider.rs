@@ -14,7 +14,7 @@ use ask_core::settings::Fault;
 use ask_core::stream::{Stream, broke_off};
 use ask_core::{Failure, Settings};
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode, Uri};
 use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
 
 use crate::connect::{self, Unopened};
@@ -38,7 +38,7 @@ const LARGEST_REPLY: u64 = 32 << 20;
 pub(crate) struct Provider {
     agent: Agent,
     traffic: Traffic,
-    url: String,
+    url: Uri,
     mask: Mask,
 }
 
@@ -57,9 +57,11 @@ impl Provider {
             .output_buffer_size(OUTPUT)
             .user_agent(concat!("scf-ask/", env!("CARGO_PKG_VERSION")))
             .build();
+        let unusable = |_| Fault::new("OPENAI_BASE_URL", "cannot be used", "无法使用");
+        let url = settings.base_url.completions().try_into().map_err(unusable)?;
         let traffic = Traffic::default();
         let agent = connect::agent(config, roots, traffic.clone());
-        Ok(Self { agent, traffic, url: settings.base_url.completions(), mask: settings.mask() })
+        Ok(Self { agent, traffic, url, mask: settings.mask() })
     }
 
     /// One attempt at an answer. With `partial`, what has arrived at the deadline is the answer.
@@ -107,13 +109,13 @@ impl Provider {
         let send = || {
             let left = deadline.saturating_duration_since(Instant::now());
             self.agent
-                .post(&self.url)
+                .post(self.url.clone())
                 .config()
                 .timeout_global(Some(left))
                 .build()
                 .header(AUTHORIZATION, authorization.clone())
-                .header(CONTENT_TYPE, "application/json")
-                .header(ACCEPT, accept)
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .header(ACCEPT, HeaderValue::from_static(accept))
                 .send(body)
         };
         let (opened, heard) = (self.traffic.opened(), self.traffic.heard());

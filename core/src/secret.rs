@@ -1,5 +1,6 @@
 //! Keys and tokens: values that cannot be printed, and the mask for texts that may repeat them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -144,8 +145,11 @@ impl Mask {
 }
 
 /// Replaces words that look like keys: `sk-…`, `org-…`, `proj_…`, and words with stars in them.
-fn key_like_words(text: &str) -> String {
+fn key_like_words(text: &str) -> Cow<'_, str> {
     let in_word = |char: char| char.is_ascii_alphanumeric() || "-_*.".contains(char);
+    if !text.split(|char| !in_word(char)).any(looks_like_a_key) {
+        return text.into();
+    }
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
@@ -160,7 +164,7 @@ fn key_like_words(text: &str) -> String {
         masked.push_str(&rest[..gap]);
         rest = &rest[gap..];
     }
-    masked
+    masked.into()
 }
 
 fn looks_like_a_key(word: &str) -> bool {

@@ -26,7 +26,7 @@ fn question() -> impl Strategy<Value = String> {
 
 fn shown(answer: &Answer, shape: Shape) -> Vec<u8> {
     let caller = Caller { lang: Lang::En, shape, cors: HeaderMap::new(), request_id: "id".into() };
-    caller.answer(answer, "m").into_body()
+    caller.answer(answer.clone(), "m").into_body()
 }
 
 /// The JSON of each line that begins so, without what it begins with.

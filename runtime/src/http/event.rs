@@ -74,7 +74,8 @@ impl Members<'_> {
 }
 
 /// An object whose values are looked at one by one.
-type Object<'a> = BTreeMap<String, &'a RawValue>;
+#[derive(Default, Deserialize)]
+struct Object<'a>(#[serde(borrow)] BTreeMap<Text<'a>, &'a RawValue>);
 
 /// An event that is an HTTP request.
 fn parse(bytes: &[u8]) -> Result<Option<Event>, String> {
@@ -159,12 +160,12 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
     }
     let encode_all = json.len() <= ROOM_TO_ENCODE_ALL;
     let mut query = String::new();
-    for (name, value) in serde_json::from_str::<Object<'_>>(json)? {
+    for (name, value) in serde_json::from_str::<Object<'_>>(json)?.0 {
         for value in texts(value)? {
             if !query.is_empty() {
                 query.push('&');
             }
-            encode(&name, encode_all, &mut query);
+            encode(&name.0, encode_all, &mut query);
             if let Some(value) = value {
                 query.push('=');
                 encode(&value, encode_all, &mut query);
@@ -177,8 +178,11 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
 /// Appends a name or a value. Characters beyond ASCII can stay where room is short: they should
 /// be encoded in a URI, but [`http::Uri`] holds them, and decoding leaves them alone.
 fn encode(text: &str, all: bool, query: &mut String) {
+    if all {
+        return query.extend(utf8_percent_encode(text, NOT_IN_PAIR));
+    }
     for character in text.chars() {
-        if all || character.is_ascii() {
+        if character.is_ascii() {
             query.extend(utf8_percent_encode(character.encode_utf8(&mut [0; 4]), NOT_IN_PAIR));
         } else {
             query.push(character);
@@ -190,8 +194,8 @@ fn encode(text: &str, all: bool, query: &mut String) {
 fn headers(member: Option<&RawValue>) -> HeaderMap {
     let object = member.and_then(|member| serde_json::from_str::<Object<'_>>(member.get()).ok());
     let mut headers = HeaderMap::new();
-    for (name, value) in object.unwrap_or_default() {
-        let Ok(name) = HeaderName::try_from(name) else {
+    for (name, value) in object.unwrap_or_default().0 {
+        let Ok(name) = HeaderName::try_from(&*name.0) else {
             continue;
         };
         for value in texts(value).into_iter().flatten().flatten() {
@@ -224,7 +228,7 @@ fn body(members: &Members<'_>) -> Result<Vec<u8>, String> {
 }
 
 /// A string, borrowed from the event where it holds no escapes.
-#[derive(Deserialize)]
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The one text of a member, empty where it has none.
