@@ -29,18 +29,16 @@ pub(super) fn soak(place: &Place, provider: SocketAddr, rounds: usize) -> anyhow
 }
 
 fn ask(number: usize) -> Cow<'static, [u8]> {
-    // Too little time for a second attempt: half a second's wait does not fit.
-    let limit = if is_lost(number) { 400 } else { 60_000 };
+    let limit = match of_answer(number) {
+        // Too little time for a second attempt at what cannot be understood: half a second's wait does not fit.
+        Some(Fault::Silent | Fault::Reset | Fault::Garbled | Fault::HalfHead) => 400,
+        Some(Fault::Late) => 50,
+        _ => 60_000,
+    };
     let request = format!(
         r#"{{"httpMethod":"GET","path":"/","headers":{{"accept":"*/*"}},"queryString":{{"question":"number {number}"}},"body":""}}"#
     );
     event(&format!("{IDS}{number}"), limit, &request).into()
-}
-
-/// Whether the provider says nothing that could be understood.
-fn is_lost(number: usize) -> bool {
-    use Fault::{Garbled, HalfHead, Reset, Silent};
-    matches!(of_answer(number), Some(Silent | Reset | Garbled | HalfHead))
 }
 
 /// The status and the code of the reply.
@@ -52,6 +50,7 @@ fn right(number: usize) -> (u16, Option<&'static str>) {
         Some(Fault::Model) => (502, Some("upstream_model")),
         Some(Fault::Refused | Fault::Redirect) => (502, Some("upstream_refused")),
         Some(Fault::Empty) => (502, Some("answer_empty")),
+        Some(Fault::Late) => (504, Some("deadline")),
         Some(_) => (502, Some("upstream_failed")),
     }
 }

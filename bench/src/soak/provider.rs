@@ -49,12 +49,14 @@ pub(crate) enum Fault {
     Page,
     /// An answer without a word.
     Empty,
+    /// Nothing comes for as long as the function waits.
+    Late,
     /// None of the provider's: the caller leaves in the middle.
     Leaving,
 }
 
 /// Those of answers, in the order in which they come.
-const OF_ANSWERS: [Fault; 15] = [
+const OF_ANSWERS: [Fault; 16] = [
     Fault::Silent,
     Fault::Busy,
     Fault::HalfHead,
@@ -70,6 +72,7 @@ const OF_ANSWERS: [Fault; 15] = [
     Fault::Redirect,
     Fault::Page,
     Fault::Empty,
+    Fault::Late,
 ];
 
 /// Those of streams.
@@ -186,6 +189,9 @@ async fn say(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     if let Some((bytes, stays)) = fault.and_then(instead) {
         return send(stream, &bytes, stays, fault).await;
     }
+    if fault == Some(Fault::Late) {
+        return until_left(stream).await;
+    }
     let text = if fault == Some(Fault::Empty) { String::new() } else { answer(number) };
     let body = format!(
         r#"{{"object":"chat.completion","model":"soak","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":2,"completion_tokens":3}}}}"#
@@ -216,11 +222,7 @@ async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
             match fault {
                 Some(Fault::GarbledEvent) => stream.write_all(chunk(GARBLED).as_bytes()).await?,
                 Some(Fault::GarbledBody) => return send(stream, b"zz\r\n", false, fault).await,
-                Some(Fault::Leaving) => {
-                    // Until the function has hung up.
-                    while stream.read(&mut [0; 16]).await? > 0 {}
-                    return Ok(false);
-                }
+                Some(Fault::Leaving) => return until_left(stream).await,
                 _ => return send(stream, b"", false, fault).await,
             }
         }
@@ -229,6 +231,12 @@ async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     }
     stream.write_all((chunk(DONE) + "0\r\n\r\n").as_bytes()).await?;
     Ok(true)
+}
+
+/// Waits until the function has hung up, and so the connection does not stay.
+async fn until_left(stream: &mut TcpStream) -> anyhow::Result<bool> {
+    while stream.read(&mut [0; 16]).await? > 0 {}
+    Ok(false)
 }
 
 /// Sends what there is, and tells whether the connection stays.
