@@ -13,7 +13,7 @@ use super::provider::{Message, read_message, reset};
 use super::reply::{End, Reply, replies};
 use super::row::SOON;
 use super::state::{Held, wait};
-use crate::support::{KEY, PATIENCE, Server, TOKEN, Wire, status};
+use crate::support::{KEY, PATIENCE, Server, TOKEN, Wire, header, status};
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
 
@@ -257,6 +257,26 @@ fn an_answer_that_the_caller_does_not_take_is_held_back() {
         asked.closes_within(SOON);
         assert_eq!(server.log()["code"], "caller_left");
     }
+}
+
+#[test]
+fn a_caller_who_stops_in_the_middle_of_its_question_is_told_when_time_is_over() {
+    let provider = Provider::start();
+    let server = provider.server(&[("ASK_TIMEOUT", "1")]);
+    let request = crate::support::request("POST /ask", "Content-Type: text/plain\r\nContent-Length: 100\r\n");
+    for part in ["", "What is"] {
+        let began = Instant::now();
+        let mut caller = server.send(&format!("{request}{part}"));
+        let head = caller.head();
+        assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (504, Some("deadline")));
+        caller.body(&head);
+        // What would come now is no request.
+        caller.send("GET /healthz HTTP/1.1\r\n\r\n");
+        assert_eq!(caller.rest(), "");
+        assert!(began.elapsed() > Duration::from_millis(950), "{:?}", began.elapsed());
+        assert_eq!(server.log()["code"], "deadline");
+    }
+    assert!(provider.asked().is_empty());
 }
 
 #[test]
