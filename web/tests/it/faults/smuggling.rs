@@ -371,6 +371,58 @@ fn heads_that_can_be_read_in_two_ways() {
 }
 
 #[test]
+fn requests_in_a_body_that_nobody_reads() {
+    let hidden = hidden();
+    let length = format!("Content-Length: {}\r\n", hidden.len());
+    let chunks = format!("{:x}\r\n{hidden}\r\n0\r\n\r\n", hidden.len());
+    let no_token = usual().replace(TOKEN, "none");
+    let no_host = usual().replace("localhost", "evil");
+    let rows = [
+        ("POST /v1/x", &no_token, (&[401][..], None)),
+        ("POST /ask", &no_token, (&[401], None)),
+        ("POST /v1/x", &no_host, (&[403], None)),
+        ("POST /nowhere", &usual(), (&[404], None)),
+        ("POST /v1/../x", &usual(), (&[400], None)),
+        ("TRACE /v1/x", &usual(), (&[405], None)),
+        ("DELETE /ask", &usual(), (&[405], None)),
+        ("POST /healthz", &usual(), (&[405], None)),
+        ("GET /robots.txt", &usual(), (&[200], None)),
+        (
+            "OPTIONS /v1/x",
+            &no_token.replace("Authorization", "Origin: http://localhost\r\nX"),
+            (&[204], None),
+        ),
+    ];
+    let each = rows.iter().flat_map(|(line, headers, expected)| {
+        let sized = format!("{line} HTTP/1.1\r\n{headers}{length}\r\n{hidden}");
+        let chunked = format!("{line} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        [(sized.into_bytes(), *expected), (chunked.into_bytes(), *expected)]
+    });
+    check(each.collect());
+}
+
+#[test]
+fn a_body_behind_an_early_reply_is_no_request() {
+    let provider = crate::support::Provider::start();
+    let server = Server::before(&provider);
+    let hidden = hidden();
+    let mut caller =
+        server.send(&format!("POST /v1/x HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n", usual(), hidden.len()));
+    let mut asked = provider.accept();
+    asked.head();
+    asked.send("HTTP/1.1 413 Large\r\ncontent-length: 3\r\n\r\nbig");
+    let head = caller.head();
+    assert_eq!(caller.body(&head), "big");
+    // It may have been closed already.
+    let _ = caller.stream.write_all(hidden.as_bytes());
+    caller.closes_within(SOON);
+    asked.closes_within(SOON);
+    provider.is_left_alone();
+    assert_eq!(server.log()["status"], 413);
+    assert!(server.rest_of_log().is_empty());
+}
+
+#[test]
 fn heads_that_are_too_large() {
     let lines = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
     let head = |more: &str| format!("GET /v1/x HTTP/1.1\r\n{more}{}\r\n", usual());
