@@ -7,7 +7,6 @@ cd "$(dirname "$0")"
 target=x86_64-unknown-linux-musl
 need() { command -v "$1" >/dev/null || { echo "package.sh: $1 is missing: $2" >&2; exit 1; }; }
 need cargo "install Rust from https://rustup.rs"
-need zip "install it with your system's packages (apt install zip, dnf install zip)"
 
 # rustup adds the target; a cargo that came without rustup must have it already.
 if command -v rustup >/dev/null; then
@@ -26,6 +25,9 @@ else
     build="cargo zigbuild"
 fi
 
+# What packs, before the settings of what is packed.
+cargo build --locked -p ask-pack
+
 # The folders of this machine, that of the build included, stay out of the binary: with them, its bytes would differ from
 # machine to machine.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
@@ -41,12 +43,9 @@ pack() {
     $build --release --locked --target "$target" -p "$1" --bin "$2"
     rm -rf "dist/$2" "dist/$2.zip"
     mkdir -p "dist/$2"
-    cp "$3" "${CARGO_TARGET_DIR:-target}/$target/release/$2" "dist/$2/"
+    cp "$3" "$target_dir/$target/release/$2" "dist/$2/"
     chmod 755 "dist/$2"/*
-    # Zip keeps times, in the local zone; all files get the same.
-    (cd "dist/$2" && TZ=UTC touch -t 202601010000 ./* && TZ=UTC zip -q -X -9 "../$2.zip" "$3" "$2")
-    unzip -Z "dist/$2.zip" 2>/dev/null || zip -sf "dist/$2.zip"
-    echo "dist/$2.zip: $(wc -c <"dist/$2.zip" | tr -d ' ') bytes"
+    "$target_dir/debug/ask-pack" "dist/$2.zip" "dist/$2/$3" "dist/$2/$2"
 }
 
 # The event function is made for size: it answers one question at a time, and its package is what a cold start fetches.
