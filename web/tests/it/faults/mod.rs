@@ -5,15 +5,18 @@
 
 mod callers;
 mod expected;
+mod holder;
 mod load;
 mod pairs;
 mod provider;
+mod recorder;
 mod replies;
 mod reply;
 mod row;
 mod script;
 mod smuggling;
 mod state;
+mod stops;
 
 use std::collections::HashMap;
 use std::sync::Mutex;

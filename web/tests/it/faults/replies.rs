@@ -2,8 +2,8 @@
 //! nothing that is left over is anybody's answer.
 
 use super::expected::is;
+use super::recorder::{Provider, is_answered, send, usual};
 use super::reply::shown;
-use super::smuggling::{Provider, is_answered, send, usual};
 
 /// What the caller gets.
 #[derive(Clone, Copy, Debug)]
