@@ -1,7 +1,7 @@
 //! The caller's connection: it is given up when the caller leaves, or takes too long.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, Shutdown};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -237,30 +237,18 @@ impl AsyncRead for CallerIo {
 
 impl AsyncWrite for CallerIo {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if is_hypers(bufs) {
+        if is_hypers(buf) {
             self.caller.unsaid.store(true, Ordering::Relaxed);
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+            return Poll::Ready(Ok(buf.len()));
         }
         let stream = self.caller.socket.as_ref();
         loop {
             ready!(stream.poll_write_ready(cx))?;
-            match stream.try_write_vectored(bufs) {
+            match stream.try_write(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
         }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

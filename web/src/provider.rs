@@ -120,6 +120,7 @@ impl Provider {
         })?;
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(LARGEST_BUFFER)
+            .writev(false)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| Unanswered::NotHttp(error.to_string()))?;

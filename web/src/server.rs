@@ -82,6 +82,8 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
         .max_header_size(LARGEST_HEAD)
         // hyper would look out for the caller's leaving, too, and take a buffer for it.
         .half_close(CLOSED.is_some())
+        // What is small is copied sooner than it is written from where it is, and lets go of the buffer that it came in.
+        .writev(false)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
     let mut connection = pin!(connection);

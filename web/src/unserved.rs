@@ -1,7 +1,5 @@
 //! What is said to whoever cannot be served: to one whose request cannot be read, hyper would say no more than a status.
 
-use std::io::IoSlice;
-
 use ask_core::log::Line;
 use ask_core::proxy::Failure;
 use http::header::CONTENT_LENGTH;
@@ -34,10 +32,10 @@ fn written(reply: &Response<Vec<u8>>) -> Vec<u8> {
 }
 
 /// Whether this is what hyper writes by itself where it cannot read a head. No reply of ours is without headers of ours.
-pub(crate) fn is_hypers(bytes: &[IoSlice<'_>]) -> bool {
+pub(crate) fn is_hypers(bytes: &[u8]) -> bool {
     let statuses = ["400 Bad Request", "431 Request Header Fields Too Large"].map(str::as_bytes);
     let version = b"HTTP/1.1 ".len();
-    let Some(reply) = bytes.first().and_then(|first| first.get(version..)) else { return false };
+    let Some(reply) = bytes.get(version..) else { return false };
     let rest = statuses.iter().find_map(|status| reply.strip_prefix(*status));
     rest.is_some_and(|rest| rest.starts_with(b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: "))
 }
