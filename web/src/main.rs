@@ -23,6 +23,7 @@ mod tls;
 mod unanswered;
 mod unserved;
 
+use std::alloc::System;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -35,8 +36,18 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use spin::Yield;
+use spin::mutex::SpinMutex;
+use talc::TalcLock;
+use talc::source::GlobalAllocSource;
+
 use crate::app::App;
 use crate::exchange::print;
+
+// Requests allocate much, and musl's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: TalcLock<SpinMutex<(), Yield>, GlobalAllocSource<System>> =
+    TalcLock::new(GlobalAllocSource::with_block_size(System, 64 * 1024));
 
 const HELP: &str = "\
 ask-web: ask a chat model by URL with streamed answers, and a reverse proxy for OpenAI's API
