@@ -3,6 +3,7 @@
 
 mod api;
 mod door;
+mod long;
 mod pairs;
 mod platform;
 mod provider;
@@ -12,7 +13,7 @@ mod surroundings;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use api::{Api, Post, RESPONSE};
 use pairs::pairs;
 use platform::Platform;
-use provider::{Fault, Provider};
+use provider::Provider;
 use provider_faults::{PROVIDERS, ProviderRow};
 use surroundings::{Process, Surroundings};
 
@@ -64,8 +65,8 @@ fn every_event_gets_one_reply_and_the_next_question_its_answer_whatever_fails() 
     };
     thread::scope(|scope| {
         // These two take their time, which the rows do not wait for.
-        scope.spawn(|| note("a minute without a runtime API", a_minute_without_a_runtime_api()));
-        scope.spawn(|| note("a freeze longer than every keep-alive", a_long_freeze()));
+        scope.spawn(|| note("a minute without a runtime API", long::a_minute_without_a_runtime_api()));
+        scope.spawn(|| note("a freeze longer than every keep-alive", long::a_freeze()));
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
@@ -91,7 +92,7 @@ impl Row {
     fn check(&self) -> Result<()> {
         let provider = Provider::start(&self.provider.fault, self.surroundings == Surroundings::Https);
         let api = Api::start();
-        let mut ask = ask(&provider);
+        let mut ask = ask(provider.url());
         if let Some(limit) = self.limits().1 {
             ask = ask.set("ASK_TIMEOUT", limit.as_secs().to_string());
         }
@@ -118,7 +119,7 @@ impl Row {
         }
         let posts = api.settled().context("get ready")?;
         if self.surroundings.is_warm() {
-            self.read(&posts, Platform::Well, &[ANSWER]).context("the question before")?;
+            read(&posts, limit, Platform::Well, &[ANSWER]).context("the question before")?;
         }
         let before = process.holdings()?;
 
@@ -152,12 +153,12 @@ impl Row {
             process.says(&["response", "refused", "trying again"])?;
             api.open();
         }
-        self.read(&api.settled()?, self.platform, &self.expected())?;
+        read(&api.settled()?, limit, self.platform, &self.expected())?;
 
         provider.recover();
         api.recover();
         api.offer("after", limit, question("What is Rust?"));
-        self.read(&api.settled()?, Platform::Well, &[ANSWER]).context("the next question")?;
+        read(&api.settled()?, limit, Platform::Well, &[ANSWER]).context("the next question")?;
         ensure!(process.is_alive(), "the process has ended");
         // One connection to the platform, and one to the provider.
         process.holds(surroundings::Holdings { sockets: 2, ..before })
@@ -173,31 +174,31 @@ impl Row {
         };
         [self.provider.expected, late].concat()
     }
-
-    /// The posts are those that are due, and say one of these.
-    fn read(&self, posts: &[Post], platform: Platform, expected: &[Expected]) -> Result<()> {
-        let paths: Vec<_> = posts.iter().map(|post| post.path.as_str()).collect();
-        ensure!(paths == platform.posts(), "posted {paths:?}");
-        let replies: Vec<_> = posts.iter().filter(|post| post.path == RESPONSE).collect();
-        for reply in &replies {
-            let envelope: Value = serde_json::from_slice(&reply.body).context("read the reply")?;
-            let (status, code) = (&envelope["statusCode"], &envelope["headers"]["x-error-code"]);
-            let is = |(is_status, is_code): &Expected| {
-                *status == *is_status && code.as_str().unwrap_or_default() == *is_code
-            };
-            if !expected.iter().any(is) {
-                bail!("{expected:?} became {status} {code}: {}", envelope["body"]);
-            }
-            ensure!(reply.after < self.limits().0, "it took {:?}", reply.after);
-        }
-        let is_same = replies.iter().all(|reply| reply.body == replies[0].body);
-        ensure!(is_same || platform == Platform::HandsTwice, "the reply was posted again as another one");
-        Ok(())
-    }
 }
 
-fn ask(provider: &Provider) -> Ask {
-    let ask = Ask::bare().set("OPENAI_API_KEY", KEY).set("OPENAI_BASE_URL", provider.url());
+/// The posts are those that are due, and say one of these.
+fn read(posts: &[Post], limit: Duration, platform: Platform, expected: &[Expected]) -> Result<()> {
+    let paths: Vec<_> = posts.iter().map(|post| post.path.as_str()).collect();
+    ensure!(paths == platform.posts(), "posted {paths:?}");
+    let replies: Vec<_> = posts.iter().filter(|post| post.path == RESPONSE).collect();
+    for reply in &replies {
+        let envelope: Value = serde_json::from_slice(&reply.body).context("read the reply")?;
+        let (status, code) = (&envelope["statusCode"], &envelope["headers"]["x-error-code"]);
+        let is = |(is_status, is_code): &Expected| {
+            *status == *is_status && code.as_str().unwrap_or_default() == *is_code
+        };
+        if !expected.iter().any(is) {
+            bail!("{expected:?} became {status} {code}: {}", envelope["body"]);
+        }
+        ensure!(reply.after < limit, "it took {:?}", reply.after);
+    }
+    let is_same = replies.iter().all(|reply| reply.body == replies[0].body);
+    ensure!(is_same || platform == Platform::HandsTwice, "the reply was posted again as another one");
+    Ok(())
+}
+
+fn ask(provider: String) -> Ask {
+    let ask = Ask::bare().set("OPENAI_API_KEY", KEY).set("OPENAI_BASE_URL", provider);
     ask.set("ASK_MAX_QUESTION", "2000000")
 }
 
@@ -205,35 +206,4 @@ fn question(question: &str) -> Vec<u8> {
     json!({"httpMethod": "POST", "path": "/", "headers": {}, "queryString": {}, "body": question})
         .to_string()
         .into_bytes()
-}
-
-/// Nobody's connections are closed, and all are too old to be used when the process wakes up.
-fn a_long_freeze() -> Result<()> {
-    let row = Row { provider: &PROVIDERS[0], platform: Platform::Well, surroundings: Surroundings::Well };
-    let (provider, api) = (Provider::start(&Fault::None, true), Api::start());
-    let process = Process::start(row.surroundings, ask(&provider), &api);
-    let ask = || {
-        api.settled()?;
-        api.offer("one", row.limits().0, question("What is Rust?"));
-        row.read(&api.settled()?, Platform::Well, &[ANSWER])
-    };
-    ask()?;
-    process.freeze();
-    thread::sleep(Duration::from_secs(31));
-    process.thaw();
-    ask()
-}
-
-/// The process says why it ends, and ends with status 1, when the runtime API has been away for a minute.
-fn a_minute_without_a_runtime_api() -> Result<()> {
-    let (provider, api) = (Provider::start(&Fault::None, false), Api::start());
-    let process = Process::start(Surroundings::Well, ask(&provider), &api);
-    api.settled()?;
-    api.shut();
-    api.hang_up();
-    let began = Instant::now();
-    ensure!(process.ended() == Some(1), "another status than 1");
-    let took = began.elapsed();
-    ensure!((50..90).contains(&took.as_secs()), "it took {took:?}");
-    process.says(&["{\"level\":\"error\"", "the runtime API at", "keeps failing", "refused"])
 }

@@ -55,9 +55,9 @@ impl Surroundings {
         matches!(self, Self::Warm | Self::FrozenBetween)
     }
 
+    /// For the shell. Descriptors that the tests' own process has inherited do not count.
     fn limits(self) -> &'static str {
         match self {
-            // Those that the tests' own process has inherited do not count.
             Self::FewDescriptors => "exec 3>&- 4>&- 5>&- && ulimit -n 6",
             Self::LittleMemory => "ulimit -v 65536",
             Self::NoDisk => "ulimit -f 0",
@@ -138,12 +138,17 @@ impl Process {
         Self { child: Mutex::new(child), pid, said, is_frozen: AtomicBool::new(false) }
     }
 
-    /// Waits until it has said this.
+    /// Waits until it has said this, in one line.
     pub(super) fn says(&self, words: &[&str]) -> Result<()> {
+        self.says_within(LONG, words)
+    }
+
+    /// The same for what takes longer.
+    pub(super) fn says_within(&self, limit: Duration, words: &[&str]) -> Result<()> {
         let is_said =
             |said: &Vec<String>| said.iter().any(|line| words.iter().all(|word| line.contains(word)));
         let said = self.said.0.lock().unwrap();
-        let (said, _) = self.said.1.wait_timeout_while(said, LONG, |said| !is_said(said)).unwrap();
+        let (said, _) = self.said.1.wait_timeout_while(said, limit, |said| !is_said(said)).unwrap();
         ensure!(is_said(&said), "{words:?} is not said: {said:?}");
         Ok(())
     }
