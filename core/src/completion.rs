@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::json;
 use crate::lang::Sentence;
 use crate::question::{Message, Role};
 use crate::refusal::{self, Refusal};
@@ -68,7 +69,7 @@ pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], mask: &Mask) -
     if status != StatusCode::OK {
         return Err(refusal::of_reply(status, headers, body, mask));
     }
-    let completion: Completion = serde_json::from_slice(body).map_err(|_| no_completion())?;
+    let completion: Completion = json::read(body).map_err(|_| no_completion())?;
     completion.answer(mask).map_err(|refusal| refusal.with_headers(headers))
 }
 
@@ -287,6 +288,7 @@ mod tests {
             r#"{"content":[{"type":"text","text":"a"},{"type":"thinking","text":"no"},{"type":"text","text":"b"}]}"#,
             "ab",
         );
+        check(r#"{"content":"cut \ud83d"}"#, "cut \u{fffd}");
         check(r#"{"content":null,"refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"","refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"a","reasoning_content":"hm","refusal":null}"#, "a");

@@ -20,6 +20,7 @@ pub mod base_url;
 pub mod completion;
 pub mod egress;
 pub mod failure;
+mod json;
 pub mod lang;
 pub mod link;
 pub mod log;

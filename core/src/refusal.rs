@@ -7,6 +7,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use crate::failure::Failure;
+use crate::json;
 use crate::lang::Sentence;
 use crate::secret::Mask;
 
@@ -63,7 +64,7 @@ pub fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
 
 /// What a reply that is not a 200 means.
 pub(crate) fn of_reply(status: StatusCode, headers: &HeaderMap, body: &[u8], mask: &Mask) -> Refusal {
-    let error = serde_json::from_slice(body).unwrap_or(Value::Null);
+    let error = json::read(body).unwrap_or(Value::Null);
     // Some put the members of the error at the top, some a string in its place.
     let error = match error.get("error") {
         Some(inner) if !inner.is_null() => inner,

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::completion::{About, Answer, Completion, nothing_to_show};
 use crate::failure::Failure;
+use crate::json;
 use crate::lang::Sentence;
 use crate::refusal::{self, Refusal};
 use crate::secret::Mask;
@@ -100,7 +101,7 @@ impl Stream {
             self.ended = true;
             return Ok(());
         }
-        let Ok(completion) = serde_json::from_slice::<Completion>(&event) else {
+        let Ok(completion) = json::read::<Completion>(&event) else {
             return Err(self.no_piece(&event));
         };
         let content = completion.content(&self.mask)?;
@@ -126,7 +127,7 @@ impl Stream {
 
     /// An event that is no piece of a completion may be an error, in whatever form.
     fn no_piece(&self, event: &[u8]) -> Refusal {
-        match serde_json::from_slice(event) {
+        match json::read(event) {
             Ok(error) => refusal::of_error(StatusCode::OK, &error, &self.mask),
             Err(_) => {
                 let said =
