@@ -182,7 +182,7 @@ impl Settings {
             reply_form: vars.parsed("ASK_RESPONSE", reply_form).unwrap_or_default(),
             own_keys: vars.switch("ASK_OWN_KEYS").unwrap_or(tokens.is_empty()),
             paths: vars.parsed("ASK_PATHS", paths).unwrap_or_default(),
-            hosts: vars.list("ASK_HOSTS").iter().map(|host| host.to_ascii_lowercase()).collect(),
+            hosts: vars.parsed("ASK_HOSTS", hosts).unwrap_or_default(),
             drain: vars.parsed("ASK_DRAIN", seconds_or_none).unwrap_or(Duration::from_secs(25)),
             signing_key: vars.parsed("ASK_SIGNING_KEY", signing_key),
             rate: vars.parsed("ASK_RATE", whole_number),
@@ -365,6 +365,15 @@ fn paths(value: &str) -> Result<Vec<String>, Sentence> {
     }
 }
 
+fn hosts(value: &str) -> Result<Vec<String>, Sentence> {
+    let hosts = list(&value.to_ascii_lowercase())?;
+    let is_name =
+        |host: &String| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
+    let not_names =
+        || Sentence::new("must be host names, without a scheme or a path", "应是主机名，不带协议和路径");
+    if hosts.iter().all(is_name) { Ok(hosts) } else { Err(not_names()) }
+}
+
 fn reply_form(value: &str) -> Result<ReplyForm, Sentence> {
     match value {
         "envelope" => Ok(ReplyForm::Envelope),
@@ -463,6 +472,9 @@ mod tests {
             ("ASK_RESPONSE", "bare"),
             ("ASK_OWN_KEYS", "2"),
             ("ASK_PATHS", "openai"),
+            ("ASK_HOSTS", "one two"),
+            ("ASK_HOSTS", "https://my-machine"),
+            ("ASK_HOSTS", "my-machine, *"),
             ("ASK_DRAIN", "-1.5"),
             ("ASK_SIGNING_KEY", "short"),
             ("ASK_RATE", "many"),
