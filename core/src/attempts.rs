@@ -237,6 +237,28 @@ mod tests {
     }
 
     #[test]
+    fn a_date_to_wait_for_is_never_waited_for_by_a_clock_that_has_jumped() {
+        let settings = settings(&[("OPENAI_API_KEY", "k")]);
+        let mut memory = Memory::default();
+        let start = Instant::now();
+        let date = "Wed, 21 Oct 2026 07:28:00 GMT";
+        let years = Duration::from_secs(100 * 365 * 86_400);
+        let after = |time, left, memory: &mut Memory| {
+            let now = Now { instant: start, time, left };
+            Attempts::new(&settings, memory, start).after(busy(date), memory, now, 0.5)
+        };
+        for left in [None, Some(Duration::from_secs(59))] {
+            for back in [SystemTime::UNIX_EPOCH, SystemTime::UNIX_EPOCH - years] {
+                let told = Failure::UpstreamBusy { retry_after: Some(date.into()) };
+                assert_eq!(after(back, left, &mut memory), Err(told));
+            }
+            for forward in [SystemTime::UNIX_EPOCH + years, SystemTime::UNIX_EPOCH + years * 1000] {
+                assert_eq!(after(forward, left, &mut memory), Ok(Duration::ZERO));
+            }
+        }
+    }
+
+    #[test]
     fn what_does_not_pass_is_not_tried_again() {
         let settings = settings(&[("OPENAI_API_KEY", "k")]);
         let mut memory = Memory::default();
@@ -268,6 +290,9 @@ mod tests {
 
         assert_eq!(key(&Attempts::new(&settings, &memory, start + Duration::from_secs(599))), "c");
         assert_eq!(key(&Attempts::new(&settings, &memory, start + Duration::from_secs(600))), "a");
+        let years = Duration::from_secs(100 * 365 * 86_400);
+        assert_eq!(key(&Attempts::new(&settings, &memory, start + years)), "a");
+        assert_eq!(key(&Attempts::new(&settings, &memory, start - Duration::from_secs(1))), "c");
     }
 
     #[test]

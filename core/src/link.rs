@@ -118,6 +118,22 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_jumps_by_years_only_makes_a_link_too_old_or_good_again() {
+        let link = sign(&key(), "/", 1_800_000_000, None);
+        let query = Query::parse(format!("exp=1800000000&sig={}", link.signature).as_bytes()).unwrap();
+        let years = Duration::from_secs(100 * 365 * 86_400);
+        for (time, expected) in [
+            (SystemTime::UNIX_EPOCH - years, Ok(())),
+            (SystemTime::UNIX_EPOCH, Ok(())),
+            (SystemTime::UNIX_EPOCH + years, Err(Failure::Link)),
+            (SystemTime::UNIX_EPOCH + years * 1000, Err(Failure::Link)),
+        ] {
+            assert_eq!(verify(&key(), "/", &query, time), Some(expected), "{time:?}");
+        }
+        check(&sign(&key(), "/", u64::MAX, None), "/", "hi", 999, false);
+    }
+
+    #[test]
     fn a_link_for_a_question_is_good_for_that_one_alone() {
         let link = sign(&key(), "/", 1000, Some("What is Rust?"));
         check(&link, "/", "What+is+Rust%3F", 999, true);

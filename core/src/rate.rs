@@ -79,6 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn a_freeze_of_years_begins_a_new_minute_and_a_clock_that_goes_back_none() {
+        let mut rates = Rates::default();
+        let one = "203.0.113.7".parse().unwrap();
+        let start = Instant::now();
+        let years = Duration::from_secs(100 * 365 * 86_400);
+        assert!(rates.count(one, 1, start).is_ok());
+        assert!(rates.count(one, 1, start + years).is_ok());
+        let refused = rates.count(one, 1, start).unwrap_err();
+        assert_eq!(refused.retry_after().as_deref(), Some("60"));
+    }
+
+    #[test]
     fn a_network_of_ipv6_addresses_is_one_caller() {
         let mut rates = Rates::default();
         let now = Instant::now();

@@ -104,6 +104,35 @@ fn the_core_opens_nothing_and_asks_nobody() {
 }
 
 #[test]
+fn what_is_packed_survives_a_panic() {
+    let release = read("Cargo.toml").split_once("[profile.release]\n").unwrap().1.to_owned();
+    assert!(release.split("\n\n").next().unwrap().contains("panic = \"unwind\""), "{release}");
+    assert!(!read("package.sh").to_lowercase().contains("panic"));
+}
+
+/// All waits are by the clock that only goes forward. What the other one says is for dates that somebody else has told, and
+/// where it only adds to what the first one says.
+#[test]
+fn the_time_of_day_is_asked_only_where_a_date_is_compared_with_it() {
+    let mut askers = Vec::new();
+    for dir in ["src", "runtime/src", "core/src", "web/src", "emulator/src"] {
+        for source in sources(dir) {
+            let text = fs::read_to_string(&source).unwrap();
+            let asks = ["SystemTime::now", "UNIX_EPOCH.elapsed", "Utc::now"];
+            if asks.iter().any(|asks| without_tests(&text).contains(asks)) {
+                askers.push(source.strip_prefix(ROOT).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    askers.sort();
+    // Links and `Retry-After`; how long a connection was idle; until when a new link is good; the same for the Web function.
+    assert_eq!(
+        askers,
+        ["src/ask.rs", "src/sign.rs", "web/src/app.rs", "web/src/ask.rs", "web/src/provider.rs"]
+    );
+}
+
+#[test]
 fn the_runtime_knows_nothing_of_chat_and_the_core_nothing_of_the_platforms_runtime() {
     let holds = |dir: &str, unwanted: &[&str]| {
         for source in sources(dir) {
