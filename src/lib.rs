@@ -81,3 +81,47 @@ fn keep_panics_quiet() {
         None => eprintln!("ask: panicked"),
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use scf_emulator::{Function, Settings};
+    use scf_runtime::Context;
+
+    use super::*;
+
+    const IS_FUNCTION: &str = "IS_FUNCTION";
+
+    /// A process that panics where an event says so, with the panic hook and the loop of the function.
+    fn panicking() {
+        keep_panics_quiet();
+        let handler = |event: Vec<u8>, _: &Context| match event.as_slice() {
+            b"\"panic\"" => panic!("sk-{}", "secret"),
+            _ => Ok(event),
+        };
+        scf_runtime::run_bytes(handler).unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_reported_shown_by_its_place_alone_and_survived() {
+        if env::var_os(IS_FUNCTION).is_some() {
+            return panicking();
+        }
+        // This very test is the function.
+        let function = Function::new(env::current_exe().unwrap())
+            .arg("--exact")
+            .arg("tests::a_panic_is_reported_shown_by_its_place_alone_and_survived")
+            .arg("--nocapture")
+            .env(IS_FUNCTION, "1")
+            .env("RUST_BACKTRACE", "1");
+        let emulator = Settings::new(function).start("127.0.0.1:0").unwrap();
+        assert_eq!(emulator.invoke("\"before\"").reply, Ok(b"\"before\"".to_vec()));
+        let pid = emulator.pid();
+        let panicked = emulator.invoke("\"panic\"");
+        let report = panicked.reply.unwrap_err().report;
+        assert_eq!(report.as_deref(), Some(br#"{"errorMessage":"the handler panicked"}"#.as_slice()));
+        let [line] = panicked.log.as_slice() else { panic!("{:?}", panicked.log) };
+        assert!(line.starts_with("ask: panicked at src/lib.rs:"), "{line}");
+        assert_eq!(emulator.invoke("\"after\"").reply, Ok(b"\"after\"".to_vec()));
+        assert_eq!(emulator.pid(), pid);
+    }
+}
