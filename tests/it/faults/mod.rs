@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use api::{Api, Post, RESPONSE};
 use pairs::pairs;
 use platform::Platform;
-use provider::Provider;
+use provider::{Fault, Provider};
 use provider_faults::{PROVIDERS, ProviderRow};
 use surroundings::{Process, Surroundings};
 
@@ -32,6 +32,7 @@ type Expected = (u16, &'static str);
 
 const ANSWER: Expected = (200, "");
 const LATE: Expected = (504, "deadline");
+const FAILED: Expected = (502, "upstream_failed");
 const UNREACHABLE: Expected = (502, "upstream_unreachable");
 
 /// So many rows at a time: most of them wait.
@@ -166,11 +167,13 @@ impl Row {
 
     /// The provider's fault decides, unless the process was not there while the time passed.
     fn expected(&self) -> Vec<Expected> {
-        let late: &[Expected] = match (self.surroundings, self.provider.fault.is_noticed()) {
-            (Surroundings::FrozenDuring, true) => &[LATE],
+        let late: &[Expected] = match &self.provider.fault {
+            _ if self.surroundings != Surroundings::FrozenDuring => &[],
             // It may not have got further than to the name.
-            (Surroundings::FrozenDuring, false) => &[LATE, UNREACHABLE],
-            _ => &[],
+            Fault::Refuses | Fault::Full => &[LATE, UNREACHABLE],
+            // There is no time left to ask again.
+            Fault::BreaksOnce(..) => &[LATE, FAILED],
+            _ => &[LATE],
         };
         [self.provider.expected, late].concat()
     }

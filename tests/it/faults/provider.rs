@@ -33,6 +33,8 @@ pub(super) enum Fault {
     Says(Vec<u8>),
     /// So much of a reply, and the end.
     Breaks(Vec<u8>, End),
+    /// The same, for the first request alone.
+    BreaksOnce(Vec<u8>, End),
     /// This, and then a byte every now and then.
     Trickles(&'static str),
     /// This, before the request has been read.
@@ -71,6 +73,7 @@ pub(super) struct Provider {
 struct Shared {
     fault: &'static Fault,
     is_ill: AtomicBool,
+    has_broken: AtomicBool,
     /// Well and ill, where it speaks TLS.
     tls: OnceLock<(Arc<ServerConfig>, Arc<ServerConfig>)>,
     /// Called once it is asked while it is ill.
@@ -82,6 +85,7 @@ impl Provider {
         let shared = Arc::new(Shared {
             fault,
             is_ill: AtomicBool::new(false),
+            has_broken: AtomicBool::new(false),
             tls: OnceLock::new(),
             noticed: OnceLock::new(),
         });
@@ -187,7 +191,11 @@ impl Shared {
     fn converse(&self, socket: &TcpStream, stream: impl Read + Write) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
         while !stream.fill_buf()?.is_empty() {
-            let fault = if self.is_struck() { self.fault } else { &Fault::None };
+            let fault = match self.fault {
+                _ if !self.is_struck() => &Fault::None,
+                Fault::BreaksOnce(..) if self.has_broken.swap(true, Ordering::AcqRel) => &Fault::None,
+                fault => fault,
+            };
             if let Fault::Early(bytes) = fault {
                 return stream.get_mut().write_all(bytes);
             }
@@ -196,7 +204,7 @@ impl Shared {
             }
             match fault {
                 Fault::Says(bytes) => stream.get_mut().write_all(bytes)?,
-                Fault::Breaks(bytes, end) => {
+                Fault::Breaks(bytes, end) | Fault::BreaksOnce(bytes, end) => {
                     stream.get_mut().write_all(bytes)?;
                     stream.get_mut().flush()?;
                     end.of(socket, &mut stream);

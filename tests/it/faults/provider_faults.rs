@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::door::End;
 use super::provider::{Fault, bytes};
-use super::{ANSWER, Expected, LATE, UNREACHABLE};
+use super::{ANSWER, Expected, FAILED, LATE, UNREACHABLE};
 use crate::support::{Act, chunked, failing, json_reply, reply};
 
 /// One of them, and what becomes of it: one of these, where it is a matter of luck.
@@ -23,11 +23,10 @@ impl ProviderRow {
     }
 }
 
-const FAILED: &[Expected] = &[(502, "upstream_failed")];
 const REFUSED: &[Expected] = &[(502, "upstream_refused")];
 const FILTERED: &[Expected] = &[(502, "answer_filtered")];
 /// It goes while it is opened, or right after.
-const LOST: &[Expected] = &[UNREACHABLE, FAILED[0]];
+const LOST: &[Expected] = &[UNREACHABLE, FAILED];
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
@@ -71,32 +70,36 @@ pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
         ("silent in the handshake", Fault::Handshake(None, End::Silent), &[LATE]),
         ("silent from the first byte of TLS", Fault::Handshake(Some(b""), End::Silent), &[LATE]),
         // Before headers.
-        ("closes before headers", breaks(String::new(), End::Closes), FAILED),
-        ("resets before headers", breaks(String::new(), End::Resets), FAILED),
+        ("closes before headers", breaks(String::new(), End::Closes), &[FAILED]),
+        ("resets before headers", breaks(String::new(), End::Resets), &[FAILED]),
         ("silent before headers", breaks(String::new(), End::Silent), &[LATE]),
+        // The same, and then it is well: it is asked again.
+        ("closes once", Fault::BreaksOnce(Vec::new(), End::Closes), &[ANSWER]),
+        ("resets once", Fault::BreaksOnce(Vec::new(), End::Resets), &[ANSWER]),
+        ("503 once", Fault::BreaksOnce(bytes(reply(503, &[], "")), End::Closes), &[ANSWER]),
         // In headers.
-        ("closes in headers", breaks(half_head(), End::Closes), FAILED),
-        ("resets in headers", breaks(half_head(), End::Resets), FAILED),
+        ("closes in headers", breaks(half_head(), End::Closes), &[FAILED]),
+        ("resets in headers", breaks(half_head(), End::Resets), &[FAILED]),
         ("silent in headers", breaks(half_head(), End::Silent), &[LATE]),
-        ("garbage for headers", breaks("SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), End::Closes), FAILED),
-        ("headers too large", breaks(format!("{OK}x: {}", "a".repeat(200_000)), End::Closes), FAILED),
+        ("garbage for headers", breaks("SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), End::Closes), &[FAILED]),
+        ("headers too large", breaks(format!("{OK}x: {}", "a".repeat(200_000)), End::Closes), &[FAILED]),
         // In the body.
-        ("closes in the body", breaks(half(), End::Closes), FAILED),
-        ("resets in the body", breaks(half(), End::Resets), FAILED),
+        ("closes in the body", breaks(half(), End::Closes), &[FAILED]),
+        ("resets in the body", breaks(half(), End::Resets), &[FAILED]),
         ("silent in the body", breaks(half(), End::Silent), &[LATE]),
         ("trickles", Fault::Trickles("HTTP/1.1 200 OK\r\n\r\n{\"choices\":"), &[LATE]),
-        ("no JSON", says(reply(200, &["content-type: text/html"], html)), FAILED),
+        ("no JSON", says(reply(200, &["content-type: text/html"], html)), &[FAILED]),
         // At the last byte.
-        ("closes before the last byte", breaks(sized(1), End::Closes), FAILED),
-        ("resets before the last byte", breaks(sized(1), End::Resets), FAILED),
+        ("closes before the last byte", breaks(sized(1), End::Closes), &[FAILED]),
+        ("resets before the last byte", breaks(sized(1), End::Resets), &[FAILED]),
         ("silent before the last byte", breaks(sized(1), End::Silent), &[LATE]),
-        ("closes before the last chunk", Fault::Breaks(unended.clone(), End::Closes), FAILED),
-        ("resets before the last chunk", Fault::Breaks(unended.clone(), End::Resets), FAILED),
+        ("closes before the last chunk", Fault::Breaks(unended.clone(), End::Closes), &[FAILED]),
+        ("resets before the last chunk", Fault::Breaks(unended.clone(), End::Resets), &[FAILED]),
         ("silent before the last chunk", Fault::Breaks(unended, End::Silent), &[LATE]),
         (
             "resets where the end is the length",
             breaks(format!("{OK}\r\n{}", &whole[..whole.len() / 2]), End::Resets),
-            FAILED,
+            &[FAILED],
         ),
         // What it says itself.
         ("401", says(failing(401, "invalid_api_key", "no")), &[(502, "upstream_key")]),
@@ -110,9 +113,9 @@ pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
         ("413", says(reply(413, &[], "")), REFUSED),
         ("413 unread", Fault::Early(bytes(reply(413, &["connection: close"], ""))), REFUSED),
         ("302", says(reply(302, &["location: http://127.0.0.1:1/"], "")), REFUSED),
-        ("500", says(json_reply(500, &json!({"error": {"message": "oops"}}))), FAILED),
-        ("503", says(reply(503, &[], "")), FAILED),
-        ("503 half", breaks("HTTP/1.1 503 x\r\ncontent-length: 9\r\n\r\n{".into(), End::Closes), FAILED),
+        ("500", says(json_reply(500, &json!({"error": {"message": "oops"}}))), &[FAILED]),
+        ("503", says(reply(503, &[], "")), &[FAILED]),
+        ("503 half", breaks("HTTP/1.1 503 x\r\ncontent-length: 9\r\n\r\n{".into(), End::Closes), &[FAILED]),
         (
             "filtered",
             choice(json!({"message": {"content": ""}, "finish_reason": "content_filter"})),
