@@ -93,8 +93,8 @@ fn a_stop_answers_who_is_in_the_queue() {
     let mut server = provider.server(&[]);
     // It is stopped for good while it stands still, and so finds both at once.
     server.signal("STOP");
-    let questions = ["one", "two", "three"];
-    let mut wires = questions.map(|question| server.send(&ask(question, true)));
+    let questions: Vec<String> = (0..20).map(|number| format!("quick-{number}")).collect();
+    let mut wires: Vec<Wire> = questions.iter().map(|question| server.send(&ask(question, true))).collect();
     server.terminate();
     server.signal("CONT");
     for (question, wire) in questions.iter().zip(&mut wires) {
