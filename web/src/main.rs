@@ -47,7 +47,7 @@ use crate::exchange::print;
 // Requests allocate much, and musl's allocator is slow.
 #[global_allocator]
 static ALLOCATOR: TalcLock<SpinMutex<(), Yield>, GlobalAllocSource<System>> =
-    TalcLock::new(GlobalAllocSource::with_block_size(System, 64 * 1024));
+    TalcLock::new(GlobalAllocSource::with_block_size(System, 256 * 1024));
 
 const HELP: &str = "\
 ask-web: ask a chat model by URL with streamed answers, and a reverse proxy for OpenAI's API
