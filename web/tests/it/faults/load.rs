@@ -75,15 +75,20 @@ fn five_hundred_callers_at_once_get_each_their_own_answer() {
 /// More than all the buffers of the system on the way hold.
 const MUCH: usize = 200 << 20;
 
-/// Sends until nobody takes more, and says how much was taken.
+/// Sends this again and again, until nobody takes more or nobody is there, and says how much was taken.
 fn flood(wire: &mut TcpStream, part: &[u8]) -> usize {
     wire.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    let mut taken = 0;
+    let (mut taken, mut rest) = (0, part);
     while taken < MUCH {
-        match wire.write(part) {
-            Ok(written) => taken += written,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-            Err(error) => panic!("{error}"),
+        match wire.write(rest) {
+            Ok(written) => {
+                taken += written;
+                rest = if written < rest.len() { &rest[written..] } else { part };
+            }
+            Err(error) => match error.kind() {
+                ErrorKind::WouldBlock | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => break,
+                _ => panic!("{error}"),
+            },
         }
     }
     taken

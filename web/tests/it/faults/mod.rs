@@ -97,7 +97,7 @@ impl Group {
         is(left.elapsed() < SOON, true, &format!("the provider is let go, {:?}", left.elapsed()))?;
         match row.way {
             Way::Blocked(_) => self.is_healthy("next"),
-            Way::Plain | Way::Tls | Way::Unhurried => self.is_answered(row.shape),
+            Way::Plain | Way::Tls | Way::Unhurried => self.is_answered(row.shape, row.way),
         }
     }
 
@@ -108,8 +108,8 @@ impl Group {
     }
 
     /// A question on a connection of its own, to a provider that does nothing wrong.
-    fn is_answered(&self, shape: Shape) -> Result<(), String> {
-        let row = Row { number: NEXT, fault: Fault::None, caller: Caller::Plain, shape, way: Way::Plain };
+    fn is_answered(&self, shape: Shape, way: Way) -> Result<(), String> {
+        let row = Row { number: NEXT, fault: Fault::None, caller: Caller::Plain, shape, way };
         row.check_reply(&self.ask(&row)).map_err(|why| format!("the next question: {why}"))
     }
 
@@ -142,7 +142,7 @@ impl Group {
             lines.into_keys().filter(|id| !["next", "end", &format!("row-{NEXT}")].contains(&id.as_str()));
         wrong.extend(others.map(|id| format!("a line in the log for {id}, and nobody asked")));
         self.provider.mend();
-        let questions = SHAPES.iter().filter_map(|&shape| self.is_answered(shape).err());
+        let questions = SHAPES.iter().filter_map(|&shape| self.is_answered(shape, Way::Plain).err());
         wrong.extend(questions.map(|why| format!("after all: {why}")));
         wrong
     }
