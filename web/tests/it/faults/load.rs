@@ -68,7 +68,7 @@ fn five_hundred_callers_at_once_get_each_their_own_answer() {
     assert!(lines.iter().all(|line| line["status"] == 200 && line["code"].is_null()));
     assert!(server.rest_of_log().is_empty());
     // Some connections to the provider are kept.
-    let held = Held { descriptors: held.descriptors + 64, ..held };
+    let held = Held { descriptors: held.descriptors + 100, ..held };
     held.is_back(server.id(), PATIENCE).unwrap();
 }
 
