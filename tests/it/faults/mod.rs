@@ -23,7 +23,7 @@ use pairs::pairs;
 use platform::Platform;
 use provider::{Fault, Provider};
 use provider_faults::{PROVIDERS, ProviderRow};
-use surroundings::{Process, Surroundings};
+use surroundings::{Holdings, Process, Surroundings};
 
 use crate::support::{Ask, KEY};
 
@@ -162,7 +162,7 @@ impl Row {
         read(&api.settled()?, limit, Platform::Well, &[ANSWER]).context("the next question")?;
         ensure!(process.is_alive(), "the process has ended");
         // One connection to the platform, and one to the provider.
-        process.holds(surroundings::Holdings { sockets: 2, ..before })
+        process.holds(Holdings { threads: 1, files: before.files, sockets: 2 })
     }
 
     /// The provider's fault decides, unless the process was not there while the time passed.
