@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, SystemTime};
@@ -20,6 +21,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::io::InspectReader;
 
 use crate::body::RequestBody;
 use crate::connect::{Connector, Unopened};
@@ -57,6 +59,8 @@ struct Link {
     sender: SendRequest<RequestBody>,
     /// What drives it; nothing once it has ended.
     connection: Option<Running>,
+    /// Whether a byte of the reply has come.
+    heard: Arc<AtomicBool>,
 }
 
 impl Provider {
@@ -96,8 +100,8 @@ impl Provider {
             };
             request = match error.take_message() {
                 Some(request) if was_kept => request,
-                None if is_gone(error.error()) => *again.ok_or(Unanswered::BrokeOff)?,
-                _ => return Err(unanswered(error.error())),
+                None if is_gone(error.error()) && !link.has_heard() => *again.ok_or(Unanswered::Silent)?,
+                _ => return Err(unanswered(error.error(), link.has_heard())),
             };
         }
     }
@@ -118,13 +122,21 @@ impl Provider {
             }
             unopened => Unanswered::Unopened(unopened),
         })?;
+        let heard = Arc::new(AtomicBool::new(false));
+        let hears = heard.clone();
+        let wire = InspectReader::new(wire, move |bytes: &[u8]| {
+            // The end comes as nothing.
+            if !bytes.is_empty() {
+                hears.store(true, Ordering::Relaxed);
+            }
+        });
         let (sender, connection) = http1::Builder::new()
             .max_buf_size(LARGEST_BUFFER)
             .writev(false)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| Unanswered::NotHttp(error.to_string()))?;
-        Ok(Link { sender, connection: Some(Box::pin(connection.with_upgrades())) })
+        Ok(Link { sender, connection: Some(Box::pin(connection.with_upgrades())), heard })
     }
 
     /// A kept connection that is still there, the one used last first.
@@ -170,6 +182,7 @@ impl Link {
         &mut self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+        self.heard.store(false, Ordering::Relaxed);
         // Not an async function: it would carry the request about, which is sent right here.
         let reply = self.sender.try_send_request(request);
         let connection = &mut self.connection;
@@ -181,6 +194,11 @@ impl Link {
             })
             .await
         }
+    }
+
+    /// Whether a byte of the reply to the last request has come.
+    fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
     }
 
     /// Whether it waits for a request. What the other side has sent or closed meanwhile is noticed here; nobody waits for
@@ -217,17 +235,18 @@ fn again(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
     Some(Box::new(again))
 }
 
-/// Whether the connection had gone before anything came back.
+/// Whether the connection has gone.
 fn is_gone(error: &hyper::Error) -> bool {
     let is_io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
     is_io || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
 }
 
-fn unanswered(error: &hyper::Error) -> Unanswered {
+fn unanswered(error: &hyper::Error, has_heard: bool) -> Unanswered {
     match is_gone(error) {
         // The request's body is all that comes from our side.
         _ if error.is_user() => Unanswered::BadBody,
-        true => Unanswered::BrokeOff,
+        true if has_heard => Unanswered::BrokeOff,
+        true => Unanswered::Silent,
         false => Unanswered::NotHttp(error.to_string()),
     }
 }

@@ -3,6 +3,7 @@
 use ask_core::Failure;
 use ask_core::lang::Sentence;
 use ask_core::refusal::Refusal;
+use ask_core::stream::broke_off;
 
 use crate::connect::Unopened;
 
@@ -12,6 +13,8 @@ pub(crate) enum Unanswered {
     /// No connection was opened.
     Unopened(Unopened),
     /// The connection broke before a byte of the reply came.
+    Silent,
+    /// The connection broke in the head of the reply.
     BrokeOff,
     /// The reply is not HTTP, or its head is too large; what hyper says of it.
     NotHttp(String),
@@ -44,10 +47,12 @@ impl From<Unanswered> for Refusal {
             Unanswered::Unopened(Unopened::Tls(why)) => {
                 said(format!("TLS: {why}"), format!("TLS 错误：{why}")).into()
             }
-            Unanswered::BrokeOff => Self::passing(Failure::UpstreamFailed(Sentence::new(
+            Unanswered::Silent => Self::passing(Failure::UpstreamFailed(Sentence::new(
                 "it closed the connection without an answer",
                 "它没有回答就断开了连接",
             ))),
+            // The model may have been at work already.
+            Unanswered::BrokeOff => broke_off(),
             Unanswered::NotHttp(why) => Failure::UpstreamFailed(Sentence::new(
                 format!("it does not speak HTTP: {why}"),
                 format!("它说的不是 HTTP：{why}"),

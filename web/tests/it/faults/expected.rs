@@ -38,7 +38,7 @@ pub(crate) fn attempts(fault: Fault, shape: Shape) -> u64 {
     use Connect::{NoTls, NotTaken, TlsSilent, WrongName, WrongRoot};
     let passes = match fault {
         Fault::Connect(how) => !matches!(how, NotTaken | TlsSilent | NoTls | WrongName | WrongRoot),
-        Fault::In(Stage::Before | Stage::InHead, how) => matches!(how, How::Closed | How::Reset),
+        Fault::In(Stage::Before, how) => matches!(how, How::Closed | How::Reset),
         Fault::Status(status) => matches!(status, 429 | 500 | 503),
         Fault::In(..) | Fault::None => false,
     };
