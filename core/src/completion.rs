@@ -136,8 +136,8 @@ impl Completion {
             text: part.content.0,
             refusal: part.refusal.0,
             about: About {
-                model: self.model.0.map(|model| mask.name(&model)),
-                finish_reason: choice.finish_reason.0.map(|reason| mask.name(&reason)),
+                model: self.model.0.map(|model| mask.name(&model).into_owned()),
+                finish_reason: choice.finish_reason.0.map(|reason| mask.name(&reason).into_owned()),
                 usage: self.usage.map(|usage| mask.value(usage)),
             },
         })

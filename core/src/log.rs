@@ -1,5 +1,7 @@
 //! The one line of a request in the log.
 
+use std::borrow::Cow;
+
 use http::{Request, Response};
 use serde::Serialize;
 
@@ -77,11 +79,17 @@ impl Line {
 
     /// The line as JSON, at most 8 KB with its end, with nothing in it that is secret.
     pub fn write(mut self, mask: &Mask) -> String {
-        let masked = |text: &str, chars: usize| mask.text(cut(text, chars));
-        self.request_id = masked(&self.request_id, 128);
-        self.path = masked(&self.path, LONGEST_PATH);
-        self.method = masked(&self.method, 32);
-        self.model = self.model.map(|model| cut(&mask.name(&model), 128).to_owned());
+        for (text, longest) in
+            [(&mut self.request_id, 128), (&mut self.path, LONGEST_PATH), (&mut self.method, 32)]
+        {
+            text.truncate(cut(text, longest).len());
+            replace(text, |text| mask.text(text));
+        }
+        if let Some(model) = &mut self.model {
+            replace(model, |model| mask.name(model));
+            model.truncate(cut(model, 128).len());
+        }
+        let masked = |text: &str, chars: usize| mask.text(cut(text, chars)).into_owned();
         let texts = (self.question.take(), self.answer.take());
         // A character takes at most six bytes as JSON, so that this much of both fits for sure; more is tried first.
         for longest in [3900, 1900, 900, 400] {
@@ -101,6 +109,13 @@ impl Line {
 /// So many characters of a text.
 fn cut(text: &str, chars: usize) -> &str {
     text.char_indices().nth(chars).map_or(text, |(end, _)| &text[..end])
+}
+
+/// Leaves a text where it is unless something else takes its place, which is rare.
+fn replace(text: &mut String, masked: impl Fn(&str) -> Cow<'_, str>) {
+    if let Cow::Owned(masked) = masked(text) {
+        *text = masked;
+    }
 }
 
 fn json(line: &impl Serialize) -> String {

@@ -82,7 +82,7 @@ pub(crate) fn of_error(status: StatusCode, error: &Value, mask: &Mask) -> Refusa
         .find_map(|name| error[*name].as_str())
         .or(error.as_str())
         .unwrap_or_default();
-    let message = mask.text(&message.trim().chars().take(LONGEST_MESSAGE).collect::<String>());
+    let message = mask.text(&message.trim().chars().take(LONGEST_MESSAGE).collect::<String>()).into_owned();
     if code.is_any(&["unsupported_country_region_territory"]) {
         return Failure::UpstreamRegion.into();
     }

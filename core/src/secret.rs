@@ -76,17 +76,20 @@ impl Mask {
     }
 
     /// The text with words that look like keys replaced whole, and so every run of four or more
-    /// characters of a secret.
-    pub fn text(&self, text: &str) -> String {
-        self.runs(&key_like_words(text), RUN)
+    /// characters of a secret; borrowed where there is nothing to replace.
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match key_like_words(text) {
+            Cow::Borrowed(text) => self.runs(text, RUN),
+            Cow::Owned(text) => Cow::Owned(self.runs(&text, RUN).into_owned()),
+        }
     }
 
     /// A name that a provider gives, of a model or of a reason. It may share a word with a token, as `test-model` does with
     /// `test-token`, so that only runs of eight or more characters of a secret, or a shorter one whole, are replaced; and a
     /// name that the owner has given stays.
-    pub fn name(&self, name: &str) -> String {
+    pub fn name<'a>(&self, name: &'a str) -> Cow<'a, str> {
         match self.known.iter().any(|known| known == name) {
-            true => name.to_owned(),
+            true => name.into(),
             false => self.runs(name, RUN_IN_NAMES),
         }
     }
@@ -94,21 +97,22 @@ impl Mask {
     /// A JSON value, of which each text and the name of each member is masked as a [`name`](Mask::name).
     pub fn value(&self, value: Value) -> Value {
         match value {
-            Value::String(text) => self.name(&text).into(),
+            Value::String(text) => self.name(&text).into_owned().into(),
             Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            Value::Object(members) => {
-                members.into_iter().map(|(name, member)| (self.name(&name), self.value(member))).collect()
-            }
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(name, member)| (self.name(&name).into_owned(), self.value(member)))
+                .collect(),
             other => other,
         }
     }
 
     /// The text with every run of so many characters of a secret replaced, and every whole secret that is shorter.
-    fn runs(&self, text: &str, longest: usize) -> String {
+    fn runs<'a>(&self, text: &'a str, longest: usize) -> Cow<'a, str> {
         let run = |secret: &Secret| secret.0.chars().count().clamp(RUN, longest);
         // Most texts are done with here.
         if self.secrets.iter().map(run).min().is_none_or(|shortest| !self.may_hold(shortest, text)) {
-            return text.to_owned();
+            return text.into();
         }
         let chars: Vec<(usize, char)> = text.char_indices().collect();
         let mut hidden = vec![false; chars.len()];
@@ -121,6 +125,9 @@ impl Mask {
                 }
             }
         }
+        if !hidden.contains(&true) {
+            return text.into();
+        }
         let mut masked = String::with_capacity(text.len());
         let mut before = false;
         for ((_, char), hidden) in chars.into_iter().zip(hidden) {
@@ -131,7 +138,7 @@ impl Mask {
             }
             before = hidden;
         }
-        masked
+        masked.into()
     }
 
     /// Whether so many bytes in a row occur in secrets, in whatever order.
@@ -181,7 +188,7 @@ mod tests {
     use super::*;
 
     fn mask(text: &str) -> String {
-        Mask::new([Secret::new("alpha-bravo-Charlie99".into())]).text(text)
+        Mask::new([Secret::new("alpha-bravo-Charlie99".into())]).text(text).into_owned()
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A provider's refusal of the key that was lent.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use crate::secret::Mask;
@@ -8,7 +10,9 @@ use crate::secret::Mask;
 /// cannot be read.
 pub fn masked(body: &[u8], mask: &Mask) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
-    let Ok(mut json) = serde_json::from_str::<Value>(text) else { return Some(mask.text(text).into_bytes()) };
+    let Ok(mut json) = serde_json::from_str::<Value>(text) else {
+        return Some(mask.text(text).into_owned().into_bytes());
+    };
     match mask_strings(&mut json, mask) {
         true => Some(json.to_string().into_bytes()),
         false => Some(body.to_vec()),
@@ -20,10 +24,9 @@ pub fn masked(body: &[u8], mask: &Mask) -> Option<Vec<u8>> {
 fn mask_strings(json: &mut Value, mask: &Mask) -> bool {
     match json {
         Value::String(said) => {
-            let masked = mask.text(said);
-            let changed = masked != *said;
+            let Cow::Owned(masked) = mask.text(said) else { return false };
             *said = masked;
-            changed
+            true
         }
         Value::Array(items) => {
             items.iter_mut().fold(false, |changed, item| mask_strings(item, mask) | changed)
