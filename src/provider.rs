@@ -75,6 +75,7 @@ impl Provider {
         let body = completion::request(settings, attempts.model(), messages, settings.partial);
         let key = attempts.key().map_or("", |key| key.expose());
         let (head, body) = self.post(key, &body, settings.partial, deadline)?.into_parts();
+        let length = body.content_length().unwrap_or(0).min(LARGEST_REPLY);
         let mut body = BufReader::new(body.into_with_config().limit(LARGEST_REPLY).reader());
         // Not every provider streams because it was asked to, and not every one says what it sends.
         if settings.partial && head.status == StatusCode::OK {
@@ -83,7 +84,7 @@ impl Provider {
                 return self.read_stream(body, deadline);
             }
         }
-        let mut whole = Vec::new();
+        let mut whole = Vec::with_capacity(length as usize);
         if let Err(error) = body.read_to_end(&mut whole) {
             let refusal = broken(error.into(), deadline);
             // An error whose body breaks off is still that error: the status says enough.

@@ -53,7 +53,8 @@ impl Proxy {
         command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin");
         if self == Self::AskWeb {
             command.envs([
-                ("HOST", "127.0.0.1".to_owned()),
+                // As its scf_bootstrap has it.
+                ("HOST", "0.0.0.0".to_owned()),
                 ("PORT", address.port().to_string()),
                 ("OPENAI_BASE_URL", format!("http://{upstream}/v1")),
                 ("OPENAI_API_KEY", "sk-bench".to_owned()),
