@@ -32,14 +32,13 @@ use std::{env, panic};
 use anyhow::Context;
 use ask_core::settings::Listen;
 use ask_core::{Settings, log};
-use tokio::net::TcpListener;
-use tokio::runtime;
-use tokio::signal::unix::{SignalKind, signal};
-
 use spin::Yield;
 use spin::mutex::SpinMutex;
 use talc::TalcLock;
 use talc::source::GlobalAllocSource;
+use tokio::net::TcpListener;
+use tokio::runtime;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::exchange::print;
