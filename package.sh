@@ -25,14 +25,16 @@ else
     build="cargo zigbuild"
 fi
 
+target_dir=${CARGO_TARGET_DIR:-target}
+case $target_dir in /*) ;; *) target_dir=$PWD/$target_dir ;; esac
+
 # What packs, before the settings of what is packed.
-cargo build --locked -p ask-pack
+env -u CARGO_BUILD_TARGET cargo build --locked --target-dir "$target_dir" -p ask-pack
 
 # The folders of this machine, that of the build included, stay out of the binary: with them, its bytes would differ from
 # machine to machine.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 # Encoded, so that a folder may have spaces in its name.
-target_dir=${CARGO_TARGET_DIR:-$PWD/target}
 CARGO_ENCODED_RUSTFLAGS=$(printf -- '--remap-path-prefix=%s\037' "$PWD=." "$cargo_home=cargo")
 CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS--remap-path-prefix=$target_dir=target
 CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
@@ -40,7 +42,7 @@ export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
 # pack PACKAGE BINARY START: the binary and its start file, at the top of dist/BINARY.zip.
 pack() {
-    $build --release --locked --target "$target" -p "$1" --bin "$2"
+    $build --release --locked --target "$target" --target-dir "$target_dir" -p "$1" --bin "$2"
     rm -rf "dist/$2" "dist/$2.zip"
     mkdir -p "dist/$2"
     cp "$3" "$target_dir/$target/release/$2" "dist/$2/"

@@ -238,8 +238,8 @@ fn failed(why: &str) -> Failure {
     ))
 }
 
-/// ureq waits for whole milliseconds, one cut for each address of a name: what it gives up just before the deadline, it
-/// gives up because of it.
+/// Behind a SOCKS proxy, ureq waits for whole milliseconds, one cut for each address of a name: what it gives up just
+/// before the deadline, it gives up because of it.
 fn is_over(deadline: Instant) -> bool {
     Instant::now() + Duration::from_millis(20) >= deadline
 }

@@ -68,7 +68,7 @@ impl Transport for Socket {
         let began = Instant::now();
         let mut output = &self.buffers.output()[..amount];
         while !output.is_empty() {
-            match send(&self.stream, output, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            match send(&self.stream, output, SendFlags::DONTWAIT) {
                 Ok(sent) => output = &output[sent..],
                 Err(Errno::WOULDBLOCK) => wait(&self.stream, PollFlags::OUT, began, timeout)?,
                 Err(Errno::INTR) => {}

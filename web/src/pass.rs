@@ -110,9 +110,12 @@ fn refuses_key(status: StatusCode) -> bool {
 /// Whether this is an error in words that can be read here.
 fn is_plain_error(head: &response::Parts) -> bool {
     let content_type = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let is_plain = ["application/json", "text/plain", "text/html"].iter().any(|plain| {
-        content_type.get(..plain.len()).is_some_and(|named| named.eq_ignore_ascii_case(plain.as_bytes()))
-    });
+    let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let is_plain = kind.is_empty()
+        || kind == "application/json"
+        || kind.ends_with("+json")
+        || (kind.starts_with("text/") && kind != "text/event-stream");
     (head.status.is_client_error() || head.status.is_server_error())
         && is_plain
         && !head.headers.contains_key(CONTENT_ENCODING)

@@ -77,8 +77,9 @@ impl Provider {
         mut request: Request<RequestBody>,
         deadline: Option<Instant>,
     ) -> Result<Response<Reply>, Unanswered> {
+        let mut anew = false;
         loop {
-            let kept = self.kept().await;
+            let kept = if anew { None } else { self.kept().await };
             let was_kept = kept.is_some();
             let again = kept.as_ref().and_then(|_| again(&request));
             let mut link = match kept {
@@ -100,7 +101,11 @@ impl Provider {
             };
             request = match error.take_message() {
                 Some(request) if was_kept => request,
-                None if is_gone(error.error()) && !link.has_heard() => *again.ok_or(Unanswered::Silent)?,
+                None if is_gone(error.error()) && !link.has_heard() => {
+                    // It may have been read: other kept ones are not tried, too.
+                    anew = true;
+                    *again.ok_or(Unanswered::Silent)?
+                }
                 _ => return Err(unanswered(error.error(), link.has_heard())),
             };
         }
@@ -156,7 +161,7 @@ impl Provider {
 
     fn keep(&self, link: Link) {
         let mut idle = self.idle();
-        if idle.len() == MOST_IDLE {
+        while idle.len() >= MOST_IDLE || idle.front().is_some_and(|first| first.age() >= IDLE) {
             idle.pop_front();
         }
         idle.push_back(Idle { link, since: (Instant::now(), SystemTime::now()) });

@@ -53,7 +53,13 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
     }
     // Whoever is in the queue has been told by the system that it is connected.
     if let Ok(queue) = listener.into_std() {
-        while let Ok((stream, peer)) = queue.accept() {
+        loop {
+            let (stream, peer) = match queue.accept() {
+                Ok(accepted) => accepted,
+                // The caller has gone before it was its turn.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+                Err(_) => break,
+            };
             if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
                 tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
             }

@@ -1,4 +1,4 @@
-//! A provider's refusal of the key that was lent.
+//! A provider's error where a key was lent.
 
 use std::borrow::Cow;
 
@@ -6,35 +6,34 @@ use serde_json::Value;
 
 use crate::secret::Mask;
 
-/// The body of a refusal with what repeats parts of a key replaced, and unchanged where nothing does. Nothing where it
+/// The body of an error with what repeats parts of a key replaced, and unchanged where nothing does. Nothing where it
 /// cannot be read.
 pub fn masked(body: &[u8], mask: &Mask) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(body).ok()?;
     let Ok(mut json) = serde_json::from_str::<Value>(text) else {
         return Some(mask.text(text).into_owned().into_bytes());
     };
-    match mask_strings(&mut json, mask) {
+    match mask_strings(&mut json, mask, false) {
         true => Some(json.to_string().into_bytes()),
         false => Some(body.to_vec()),
     }
 }
 
-/// Masks what is said, and leaves alone what programs read: a key may hold `type` by chance. Tells whether anything
-/// changed.
-fn mask_strings(json: &mut Value, mask: &Mask) -> bool {
+/// Masks what is said, and as a name what programs read: a key may hold `type` by chance. Tells whether anything changed.
+fn mask_strings(json: &mut Value, mask: &Mask, is_name: bool) -> bool {
     match json {
         Value::String(said) => {
-            let Cow::Owned(masked) = mask.text(said) else { return false };
+            let masked = if is_name { mask.name(said) } else { mask.text(said) };
+            let Cow::Owned(masked) = masked else { return false };
             *said = masked;
             true
         }
         Value::Array(items) => {
-            items.iter_mut().fold(false, |changed, item| mask_strings(item, mask) | changed)
+            items.iter_mut().fold(false, |changed, item| mask_strings(item, mask, is_name) | changed)
         }
-        Value::Object(members) => members
-            .iter_mut()
-            .filter(|(name, _)| !matches!(name.as_str(), "type" | "code"))
-            .fold(false, |changed, (_, member)| mask_strings(member, mask) | changed),
+        Value::Object(members) => members.iter_mut().fold(false, |changed, (name, member)| {
+            mask_strings(member, mask, matches!(name.as_str(), "type" | "code")) | changed
+        }),
         _ => false,
     }
 }
@@ -56,6 +55,10 @@ mod tests {
         check(
             br#"{"error":{"message":"Incorrect API key provided: sk-ty**99, Alpha99.","type":"type_error","code":"sk-x"}}"#,
             Some(r#"{"error":{"code":"sk-x","message":"Incorrect API key provided: […], […].","type":"type_error"}}"#),
+        );
+        check(
+            br#"{"code":"sk-type-Alpha99","type":"type_error"}"#,
+            Some(r#"{"code":"[…]","type":"type_error"}"#),
         );
         check(br#"{"error":["ends in pha99"]}"#, Some(r#"{"error":["ends in […]"]}"#));
         check(b"no JSON: Alpha", Some("no JSON: […]"));

@@ -243,6 +243,35 @@ fn connections_to_the_provider_are_used_again() {
 }
 
 #[test]
+fn a_request_goes_out_twice_at_most_however_many_connections_are_kept() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let get = request("GET /v1/models", "");
+    let mut kept = [(); 2].map(|()| {
+        let caller = server.send(&get);
+        let mut asked = provider.accept();
+        asked.head();
+        (caller, asked)
+    });
+    for (caller, asked) in &mut kept {
+        asked.send(ok);
+        let head = caller.head();
+        assert_eq!(caller.body(&head), "ok");
+    }
+    let [_first, (_, mut last)] = kept;
+    // The one used last is asked first.
+    let mut caller = server.send(&get);
+    last.head();
+    last.close();
+    let mut anew = provider.accept();
+    anew.head();
+    anew.close();
+    assert_eq!(failure(&mut caller), (502, "upstream_failed".into()));
+    provider.is_left_alone();
+}
+
+#[test]
 fn a_kept_connection_that_has_gone_costs_a_new_one_and_no_more() {
     let provider = Provider::start();
     let server = Server::before(&provider);
