@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
                 Ok(answer) => {
                     assert_eq!(status, StatusCode::OK);
                     assert!(!answer.text.trim().is_empty());
-                    (caller.answer(answer, "m"), Some(&answer.text))
+                    (caller.answer(answer.clone(), "m"), Some(&answer.text))
                 }
                 Err(refusal) => (caller.failure(&refusal.failure), None),
             };

@@ -74,7 +74,7 @@ pub fn reply(settings: &Settings, received: Received, said: &str) -> Response<Ve
     check_request(settings, &asked.messages);
     let about =
         About { model: Some(said.into()), finish_reason: Some(said.into()), usage: Some(json!(said)) };
-    let reply = asked.caller.answer(&Answer { text: said.into(), about }, "m");
+    let reply = asked.caller.answer(Answer { text: said.into(), about }, "m");
     assert_eq!(reply.status(), StatusCode::OK);
     assert!(!reply.body().is_empty());
     reply
