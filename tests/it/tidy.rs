@@ -125,7 +125,8 @@ fn the_time_of_day_is_asked_only_where_a_date_is_compared_with_it() {
         }
     }
     askers.sort();
-    // Links and `Retry-After`; how long a connection was idle; until when a new link is good; the same for the Web function.
+    // Links and `Retry-After`, until when a new link is good, the first for the Web function, and there also how long a
+    // connection was idle.
     assert_eq!(
         askers,
         ["src/ask.rs", "src/sign.rs", "web/src/app.rs", "web/src/ask.rs", "web/src/provider.rs"]

@@ -70,6 +70,18 @@ fn every_wait_is_inside_the_time() {
 }
 
 #[test]
+fn a_request_that_nobody_reads_is_given_up_in_time() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    // More than the two sockets hold.
+    let question = "x".repeat(5 << 20);
+    let ask = Ask::bare().set("OPENAI_API_KEY", "sk-test").set("OPENAI_BASE_URL", url);
+    let ask = ask.set("ASK_MAX_QUESTION", "6000000").limit(6.0).start();
+    // The platform ends an instance that is late: that there is a reply is the proof.
+    ask.post("text/plain", &question).fails(504, "deadline");
+}
+
+#[test]
 fn the_owners_limit_counts_where_it_is_shorter() {
     let provider = Server::always([Act::Hold]);
     let ask = Ask::of(&provider).set("ASK_TIMEOUT", "0.5").start();

@@ -112,16 +112,14 @@ fn is_plain_error(head: &response::Parts) -> bool {
     let content_type = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let is_plain = kind.is_empty()
-        || kind == "application/json"
-        || kind.ends_with("+json")
-        || (kind.starts_with("text/") && kind != "text/event-stream");
+    let is_plain =
+        kind.is_empty() || kind == "application/json" || kind.ends_with("+json") || kind.starts_with("text/");
     (head.status.is_client_error() || head.status.is_server_error())
         && is_plain
         && !head.headers.contains_key(CONTENT_ENCODING)
 }
 
-/// The body of the provider's refusal where a key was lent, without what it repeats of the key; where it cannot be read,
+/// The body of the provider's error where a key was lent, without what it repeats of the key; where it cannot be read,
 /// a sentence of our own.
 async fn refusal(app: &App, head: &mut response::Parts, asked: &HeaderMap, body: Reply) -> Bytes {
     let body = Limited::new(body, LARGEST_REFUSAL).collect().await.map(Collected::to_bytes);

@@ -157,8 +157,15 @@ fn no_error_shows_a_part_of_the_lent_key() {
         &KEY[KEY.len() - 5..]
     );
     for status in ["400 Bad", "404 None", "429 Busy", "500 Oops", "503 Down"] {
-        for headers in ["content-type: application/json; charset=utf-8\r\n", "Content-Type: Text/Plain\r\n"] {
-            let (head, body) = told_with(status, headers, error.as_bytes(), TOKEN);
+        for kind in [
+            "application/json; charset=utf-8",
+            "Text/Plain",
+            "application/problem+json",
+            "text/event-stream",
+            "",
+        ] {
+            let headers = if kind.is_empty() { String::new() } else { format!("content-type: {kind}\r\n") };
+            let (head, body) = told_with(status, &headers, error.as_bytes(), TOKEN);
             assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
             assert!(body.contains("bad […], ends in […]") && body.contains("\"type\":\"x\""), "{body}");
         }
