@@ -1,7 +1,7 @@
 //! English or Chinese, and the weighted lists of HTTP's `Accept…` headers.
 
-use http::HeaderMap;
 use http::header::ACCEPT_LANGUAGE;
+use http::{HeaderMap, HeaderName};
 
 /// The language of a sentence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,13 +16,12 @@ pub enum Lang {
 impl Lang {
     /// Chinese where `Accept-Language` prefers it to English.
     pub fn of(headers: &HeaderMap) -> Self {
-        let languages = weighted(headers, ACCEPT_LANGUAGE.as_str());
-        let named = languages.iter().find_map(|range| match range.split('-').next() {
-            Some("zh") => Some(Self::Zh),
-            Some("en") => Some(Self::En),
-            _ => None,
-        });
-        named.unwrap_or_default()
+        let language = |range: &str| {
+            let primary = range.split('-').next().unwrap_or_default();
+            let is = |language: &str| primary.eq_ignore_ascii_case(language);
+            is("zh").then_some(Self::Zh).or(is("en").then_some(Self::En))
+        };
+        preferred(headers, ACCEPT_LANGUAGE, language).unwrap_or_default()
     }
 
     /// Chinese where the locale (`LC_ALL`, `LC_MESSAGES` or `LANG`, as `zh_CN.UTF-8`) is a Chinese one.
@@ -55,25 +54,27 @@ impl Sentence {
     }
 }
 
-/// The members of an `Accept…` header in lower case and without their parameters, the heaviest first,
-/// the earlier first among equals. What is weighted 0 is not acceptable and left out (RFC 9110, 12.4.2).
-pub(crate) fn weighted(headers: &HeaderMap, name: &str) -> Vec<String> {
-    let mut members: Vec<(f32, String)> = headers
-        .get_all(name)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|member| {
-            let mut parts = member.split(';').map(|part| part.trim().to_ascii_lowercase());
-            let range = parts.next().filter(|range| !range.is_empty())?;
-            let weight = parts
-                .find_map(|parameter| parameter.strip_prefix("q=").map(|q| q.trim().parse()))
-                .map_or(1.0, |q| q.unwrap_or(0.0));
-            (weight > 0.0).then_some((weight, range))
-        })
-        .collect();
-    members.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-    members.into_iter().map(|(_, range)| range).collect()
+/// What the caller likes best of what is known here: the heaviest member of an `Accept…` header, the earlier among equals.
+/// Members come without their parameters; what is weighted 0 is not acceptable (RFC 9110, 12.4.2).
+pub(crate) fn preferred<T>(
+    headers: &HeaderMap,
+    name: HeaderName,
+    known: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    let mut best = None;
+    let mut heaviest = 0.0;
+    for member in values.flat_map(|value| value.split(',')) {
+        let mut parts = member.split(';').map(str::trim);
+        let Some(found) = parts.next().and_then(&known) else { continue };
+        let weight = parts.find_map(|parameter| parameter.strip_prefix(['q', 'Q'])?.strip_prefix('='));
+        let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
+        if weight > heaviest {
+            heaviest = weight;
+            best = Some(found);
+        }
+    }
+    best
 }
 
 #[cfg(test)]
@@ -98,5 +99,7 @@ mod tests {
         check("*", Lang::En);
         check("", Lang::En);
         check("zh;q=banana", Lang::En);
+        check("EN;Q=0.5, ZH-cn; Q=0.6", Lang::Zh);
+        check("en;q=0.5, zh;q=0.5", Lang::En);
     }
 }

@@ -30,6 +30,9 @@ pub const METHODS: &str = "GET, HEAD, POST, OPTIONS";
 /// The longest value of `X-Model`, in bytes.
 const LONGEST_MODEL: usize = 128;
 
+/// A reply seldom has more headers; the map grows where it has.
+const MOST_HEADERS: usize = 12;
+
 /// How this caller is replied to.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -70,7 +73,8 @@ impl Caller {
 
     /// The headers that every reply of ours has.
     pub fn headers(&self) -> HeaderMap {
-        let mut headers = self.cors.clone();
+        let mut headers = HeaderMap::with_capacity(MOST_HEADERS);
+        headers.extend(self.cors.clone());
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -144,7 +148,8 @@ pub fn about_headers(about: &About, asked_model: &str) -> HeaderMap {
 
 /// A header value of the visible ASCII characters of a text.
 fn visible(text: &str) -> Option<HeaderValue> {
-    let visible: String = text.chars().filter(char::is_ascii_graphic).take(LONGEST_MODEL).collect();
+    let mut visible = Vec::with_capacity(text.len().min(LONGEST_MODEL));
+    visible.extend(text.bytes().filter(u8::is_ascii_graphic).take(LONGEST_MODEL));
     HeaderValue::try_from(visible).ok().filter(|value| !value.is_empty())
 }
 

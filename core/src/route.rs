@@ -6,7 +6,7 @@ use http::header::{ACCEPT, USER_AGENT};
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 
 use crate::failure::Failure;
-use crate::lang::{Lang, Sentence};
+use crate::lang::{Lang, Sentence, preferred};
 use crate::query::Query;
 use crate::question::{self, Body, Message};
 use crate::reply::{Caller, METHODS};
@@ -143,7 +143,7 @@ impl Asks {
     fn caller(&self, settings: &Settings, headers: &HeaderMap, arrival: Arrival) -> Caller {
         Caller {
             lang: Lang::of(headers),
-            shape: self.shape.unwrap_or(Shape::of_headers(headers, self.n8n_message)),
+            shape: self.shape.unwrap_or_else(|| Shape::of_headers(headers, self.n8n_message)),
             cors: access::question_cors(settings, headers, arrival.local),
             request_id: arrival.request_id.to_owned(),
         }
@@ -232,7 +232,8 @@ fn is_preview(headers: &HeaderMap) -> bool {
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
-    crate::lang::weighted(headers, ACCEPT.as_str()).iter().any(|range| range == "text/html")
+    let html = |range: &str| range.eq_ignore_ascii_case("text/html").then_some(());
+    preferred(headers, ACCEPT, html).is_some()
 }
 
 #[cfg(test)]

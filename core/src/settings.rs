@@ -197,11 +197,8 @@ impl Settings {
 
     /// What is wrong for the question endpoint: a value that cannot be used, or no key.
     pub fn fault(&self) -> Option<Fault> {
-        let no_key = || {
-            let said = Fault::new("OPENAI_API_KEY", "is not set", "没有设置");
-            self.keys.is_empty().then_some(said)
-        };
-        self.faults.first().cloned().or_else(no_key)
+        let no_key = || Fault::new("OPENAI_API_KEY", "is not set", "没有设置");
+        self.faults.first().cloned().or_else(|| self.keys.is_empty().then(no_key))
     }
 
     /// The mask over everything that is secret here.

@@ -3,7 +3,7 @@
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 
-use crate::lang::weighted;
+use crate::lang::preferred;
 
 /// How an answer is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,15 +34,16 @@ impl Shape {
     /// The shape that the headers ask for: by `Accept`, else JSON for who sends JSON, else text. n8n's chat reads
     /// lines where it accepts plain text.
     pub fn of_headers(headers: &HeaderMap, n8n_message: bool) -> Self {
-        let accepted = weighted(headers, ACCEPT.as_str()).iter().find_map(|range| match range.as_str() {
-            "text/plain" if n8n_message => Some(Self::Ndjson),
-            "text/plain" => Some(Self::Text),
-            "application/json" => Some(Self::Json),
-            "text/event-stream" => Some(Self::Sse),
-            "application/x-ndjson" => Some(Self::Ndjson),
-            _ => None,
-        });
-        accepted.unwrap_or(match media_type(headers).as_deref() {
+        let types = [
+            ("text/plain", if n8n_message { Self::Ndjson } else { Self::Text }),
+            ("application/json", Self::Json),
+            ("text/event-stream", Self::Sse),
+            ("application/x-ndjson", Self::Ndjson),
+        ];
+        let shape = |range: &str| {
+            types.iter().find(|(name, _)| range.eq_ignore_ascii_case(name)).map(|(_, shape)| *shape)
+        };
+        preferred(headers, ACCEPT, shape).unwrap_or_else(|| match media_type(headers).as_deref() {
             Some("application/json") => Self::Json,
             _ => Self::Text,
         })

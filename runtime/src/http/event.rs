@@ -106,7 +106,7 @@ fn parse(bytes: &[u8]) -> Result<Option<Event>, String> {
 
 fn method(member: Option<&RawValue>) -> Result<Method, String> {
     let name = text(member).map_err(|error| format!("httpMethod: {error}"))?;
-    match name.as_str() {
+    match &*name {
         "" => Ok(Method::GET),
         name => Method::from_bytes(name.as_bytes()).map_err(|error| format!("httpMethod: {error}")),
     }
@@ -161,7 +161,7 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
     let encode_all = json.len() <= ROOM_TO_ENCODE_ALL;
     let mut query = String::new();
     for (name, value) in serde_json::from_str::<Object<'_>>(json)?.0 {
-        for value in texts(value)? {
+        each_text(value, |value| {
             if !query.is_empty() {
                 query.push('&');
             }
@@ -170,7 +170,7 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
                 query.push('=');
                 encode(&value, encode_all, &mut query);
             }
-        }
+        })?;
     }
     Ok(query)
 }
@@ -193,18 +193,20 @@ fn encode(text: &str, all: bool, query: &mut String) {
 /// Skips what is no header: an event is not to fail because of one.
 fn headers(member: Option<&RawValue>) -> HeaderMap {
     let object = member.and_then(|member| serde_json::from_str::<Object<'_>>(member.get()).ok());
-    let mut headers = HeaderMap::new();
-    for (name, value) in object.unwrap_or_default().0 {
+    let object = object.unwrap_or_default().0;
+    // Too many for a map are skipped further down.
+    let mut headers = HeaderMap::try_with_capacity(object.len()).unwrap_or_default();
+    for (name, value) in object {
         let Ok(name) = HeaderName::try_from(&*name.0) else {
             continue;
         };
-        for value in texts(value).into_iter().flatten().flatten() {
-            let Ok(value) = HeaderValue::try_from(value) else {
-                continue;
-            };
-            // Past the 32768 headers that a map can hold, they are skipped, too.
-            let _ = headers.try_append(&name, value);
-        }
+        // One that is no text is skipped, too.
+        let _ = each_text(value, |value| {
+            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+                // Past the 32768 headers that a map can hold, they are skipped, too.
+                let _ = headers.try_append(&name, value);
+            }
+        });
     }
     headers
 }
@@ -232,21 +234,32 @@ fn body(members: &Members<'_>) -> Result<Vec<u8>, String> {
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// The one text of a member, empty where it has none.
-fn text(member: Option<&RawValue>) -> serde_json::Result<String> {
-    let texts = member.map(texts).transpose()?.unwrap_or_default();
-    Ok(texts.into_iter().flatten().next().unwrap_or_default())
+fn text(member: Option<&RawValue>) -> serde_json::Result<Cow<'_, str>> {
+    let mut first = None;
+    if let Some(value) = member {
+        each_text(value, |text| first = first.take().or(text))?;
+    }
+    Ok(first.unwrap_or_default())
 }
 
-/// The texts of a value: a list has many, for a name that was repeated; `true`, for a query name
-/// without a value, and null are one that is not there; numbers and objects count as their JSON.
-fn texts(value: &RawValue) -> serde_json::Result<Vec<Option<String>>> {
-    let text = |value: &RawValue| match value.get() {
+/// Hands over the texts of a value: a list has many, for a name that was repeated; `true`, for a
+/// query name without a value, and null are one that is not there; numbers and objects count as
+/// their JSON.
+fn each_text<'a>(
+    value: &'a RawValue,
+    mut take: impl FnMut(Option<Cow<'a, str>>),
+) -> serde_json::Result<()> {
+    let text = |value: &'a RawValue| match value.get() {
         "true" | "null" => Ok(None),
-        json if json.starts_with('"') => serde_json::from_str(json),
-        json => Ok(Some(json.to_owned())),
+        json if json.starts_with('"') => serde_json::from_str::<Text<'_>>(json).map(|text| Some(text.0)),
+        json => Ok(Some(json.into())),
     };
-    if value.get().starts_with('[') {
-        return serde_json::from_str::<Vec<&RawValue>>(value.get())?.into_iter().map(text).collect();
+    if !value.get().starts_with('[') {
+        take(text(value)?);
+        return Ok(());
     }
-    Ok(vec![text(value)?])
+    for value in serde_json::from_str::<Vec<&RawValue>>(value.get())? {
+        take(text(value)?);
+    }
+    Ok(())
 }
