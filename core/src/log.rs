@@ -16,6 +16,9 @@ const LONGEST_PATH: usize = 200;
 /// The platform cuts a message at this length, in bytes (its document 583/37363 on log structure).
 const LONGEST_LINE: usize = 8 * 1024;
 
+/// Most lines are shorter than this, in bytes.
+const USUAL_LINE: usize = 512;
+
 /// What is logged of a request. No header, query, question or answer, unless `ASK_LOG_TEXT` adds the last two.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Line {
@@ -78,7 +81,7 @@ impl Line {
     }
 
     /// The line as JSON, at most 8 KB with its end, with nothing in it that is secret.
-    pub fn write(mut self, mask: &Mask) -> String {
+    pub fn write(mut self, mask: &Mask) -> Vec<u8> {
         for (text, longest) in
             [(&mut self.request_id, 128), (&mut self.path, LONGEST_PATH), (&mut self.method, 32)]
         {
@@ -118,26 +121,27 @@ fn replace(text: &mut String, masked: impl Fn(&str) -> Cow<'_, str>) {
     }
 }
 
-fn json(line: &impl Serialize) -> String {
+fn json(line: &impl Serialize) -> Vec<u8> {
+    let mut json = Vec::with_capacity(USUAL_LINE);
     // Writing strings and numbers into memory cannot fail.
-    let mut json = serde_json::to_string(line).unwrap_or_default();
-    json.push('\n');
+    let _ = serde_json::to_writer(&mut json, line);
+    json.push(b'\n');
     json
 }
 
 /// The line at start for a setting that cannot be used.
-pub fn fault(fault: &Fault) -> String {
+pub fn fault(fault: &Fault) -> Vec<u8> {
     let message = format!("{} {}", fault.variable, fault.what.en);
     json(&serde_json::json!({"level": "error", "code": "config", "message": message}))
 }
 
 /// The line before the function ends: the platform shows standard output in its log, and nothing else says why.
-pub fn ended(why: &str, mask: &Mask) -> String {
+pub fn ended(why: &str, mask: &Mask) -> Vec<u8> {
     json(&serde_json::json!({"level": "error", "message": mask.text(why)}))
 }
 
 /// The line at start where no token is set.
-pub fn open() -> String {
+pub fn open() -> Vec<u8> {
     let message = "anybody who finds the address may ask: set ASK_TOKEN or ASK_PUBLIC_TOKEN";
     json(&serde_json::json!({"level": "warning", "message": message}))
 }
@@ -157,7 +161,7 @@ mod tests {
     fn a_line_holds_what_is_documented_and_no_query() {
         let mut line = line("/ask?question=secret");
         line.answered(&About { usage: Some(json!({"prompt_tokens": 3})), ..About::default() }, "m");
-        let written: Value = serde_json::from_str(&line.write(&Mask::default())).unwrap();
+        let written: Value = serde_json::from_slice(&line.write(&Mask::default())).unwrap();
         let expected = json!({
             "request_id": "id", "method": "GET", "path": "/ask", "status": 0, "code": null, "ms": 0,
             "upstream_ms": null, "attempts": 0, "model": "m", "prompt_tokens": 3, "completion_tokens": null,
@@ -170,7 +174,7 @@ mod tests {
     fn a_secret_in_the_path_is_masked_and_the_path_cut() {
         let mask = Mask::new([Secret::new("hush-hush-99".into())]);
         let written = line(&format!("/hush-hush-99/{}", "x".repeat(300))).write(&mask);
-        let written: Value = serde_json::from_str(&written).unwrap();
+        let written: Value = serde_json::from_slice(&written).unwrap();
         let path = written["path"].as_str().unwrap();
         assert!(path.starts_with("/[…]/x") && path.chars().count() < LONGEST_PATH, "{path}");
     }
@@ -179,7 +183,7 @@ mod tests {
     fn the_line_fits_whatever_is_in_it() {
         for text in ["\u{1}".repeat(9000), "好".repeat(9000), "a".repeat(9000)] {
             let line = Line { question: Some(text.clone()), answer: Some(text), ..line("/") };
-            let written = line.write(&Mask::default());
+            let written = String::from_utf8(line.write(&Mask::default())).unwrap();
             assert!(written.len() <= LONGEST_LINE && written.contains("question"), "{}", written.len());
         }
     }

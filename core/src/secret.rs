@@ -154,7 +154,9 @@ impl Mask {
 /// Replaces words that look like keys: `sk-…`, `org-…`, `proj_…`, and words with stars in them.
 fn key_like_words(text: &str) -> Cow<'_, str> {
     let in_word = |char: char| char.is_ascii_alphanumeric() || "-_*.".contains(char);
-    if !text.split(|char| !in_word(char)).any(looks_like_a_key) {
+    // All of them hold one of these, and most texts none.
+    let may_hold_one = text.bytes().any(|byte| b"-_*".contains(&byte));
+    if !may_hold_one || !text.split(|char| !in_word(char)).any(looks_like_a_key) {
         return text.into();
     }
     let mut masked = String::with_capacity(text.len());

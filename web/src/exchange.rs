@@ -114,8 +114,8 @@ impl Drop for Exchange {
 }
 
 /// Writes a line into the log, in one piece. Where there is no log any more, the reply still counts.
-pub(crate) fn print(line: &str) {
-    let _ = std::io::stdout().lock().write_all(line.as_bytes());
+pub(crate) fn print(line: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(line);
 }
 
 fn millis(duration: Duration) -> u64 {

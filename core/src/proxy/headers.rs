@@ -114,9 +114,9 @@ pub fn is_websocket(headers: &HeaderMap) -> bool {
 }
 
 /// The names in `Connection`: headers that are for the next hop alone (RFC 9110, 7.6.1).
-fn named_in_connection(headers: &HeaderMap) -> Vec<String> {
+fn named_in_connection(headers: &HeaderMap) -> Vec<&str> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).map(|name| name.trim().to_owned()).collect()
+    values.flat_map(|value| value.split(',')).map(str::trim).collect()
 }
 
 fn is_hop_by_hop(name: &str) -> bool {

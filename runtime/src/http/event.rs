@@ -245,10 +245,7 @@ fn text(member: Option<&RawValue>) -> serde_json::Result<Cow<'_, str>> {
 /// Hands over the texts of a value: a list has many, for a name that was repeated; `true`, for a
 /// query name without a value, and null are one that is not there; numbers and objects count as
 /// their JSON.
-fn each_text<'a>(
-    value: &'a RawValue,
-    mut take: impl FnMut(Option<Cow<'a, str>>),
-) -> serde_json::Result<()> {
+fn each_text<'a>(value: &'a RawValue, mut take: impl FnMut(Option<Cow<'a, str>>)) -> serde_json::Result<()> {
     let text = |value: &'a RawValue| match value.get() {
         "true" | "null" => Ok(None),
         json if json.starts_with('"') => serde_json::from_str::<Text<'_>>(json).map(|text| Some(text.0)),
