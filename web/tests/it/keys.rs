@@ -141,7 +141,7 @@ fn a_refusal_of_the_lent_key_shows_no_part_of_it() {
         format!(r#"{{"error":{{"message":"Incorrect API key provided: {KEY}. Ends in -Zq7.","code":"k"}}}}"#);
     let (head, body) = told("content-type: application/json\r\n", refusal.as_bytes(), TOKEN);
     assert!(!head.contains("Zq7"), "{head}");
-    assert_eq!(body, r#"{"error":{"code":"k","message":"Incorrect API key provided: […] Ends in […]."}}"#);
+    assert_eq!(body, r#"{"error":{"message":"Incorrect API key provided: […] Ends in […].","code":"k"}}"#);
 
     let (head, body) =
         told("content-encoding: gzip\r\nx-debug: sk-server-Zq7\r\n", b"\x1f\x8bnot to be read", TOKEN);
