@@ -42,6 +42,8 @@ pub enum Failure {
     },
     /// A setting cannot be used.
     Config(Fault),
+    /// This process is out of file descriptors.
+    Descriptors,
     /// The provider refused every key.
     UpstreamKey,
     /// The provider does not serve the region of this function.
@@ -98,6 +100,7 @@ impl Failure {
             Self::Host => "host",
             Self::Rate { .. } => "rate",
             Self::Config(_) => "config",
+            Self::Descriptors => "busy",
             Self::UpstreamKey => "upstream_key",
             Self::UpstreamRegion => "upstream_region",
             Self::UpstreamModel { .. } => "upstream_model",
@@ -124,6 +127,7 @@ impl Failure {
             Self::Origin | Self::Host => StatusCode::FORBIDDEN,
             Self::Rate { .. } | Self::UpstreamBusy { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Config(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamKey
             | Self::UpstreamRegion
             | Self::UpstreamModel { .. }
@@ -143,6 +147,7 @@ impl Failure {
         match self {
             Self::Rate { after } => Some(after.as_secs().max(1).to_string()),
             Self::UpstreamBusy { retry_after } => retry_after.clone(),
+            Self::Descriptors => Some("1".into()),
             _ => None,
         }
     }
@@ -189,6 +194,7 @@ impl Failure {
             Self::Config(fault) => {
                 format!("{} {}: change it in the environment variables.", fault.variable, fault.what.en)
             }
+            Self::Descriptors => "This server is out of file descriptors: ask again in a moment.".into(),
             Self::UpstreamKey => "The provider refused the API key: check OPENAI_API_KEY, and that it belongs to \
                 OPENAI_BASE_URL."
                 .into(),
@@ -252,6 +258,7 @@ impl Failure {
             Self::Config(fault) => {
                 format!("{} {}：请修改环境变量。", fault.variable, fault.what.zh)
             }
+            Self::Descriptors => "本服务的文件描述符已用完：请稍后再试。".into(),
             Self::UpstreamKey => {
                 "模型服务商拒绝了 API 密钥：请检查 OPENAI_API_KEY，以及它是否属于 OPENAI_BASE_URL。".into()
             }

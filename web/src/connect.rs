@@ -19,6 +19,7 @@ use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, ServerName};
+use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
@@ -180,7 +181,9 @@ fn uri(host: &str, port: u16) -> Result<Uri, InvalidUri> {
 async fn resolve(host: &str, port: u16, deadline: Instant) -> Result<vec::IntoIter<SocketAddr>, Unopened> {
     let unknown = || Unopened::Name(host.to_owned());
     let found = timeout_at(deadline, lookup_host((host, port))).await.map_err(|_| unknown())?;
-    Ok(found.map_err(|_| unknown())?.collect::<Vec<_>>().into_iter())
+    // A look-up opens files, and not every one says that it could not.
+    let failed = |_| if can_open() { unknown() } else { Unopened::Descriptors };
+    Ok(found.map_err(failed)?.collect::<Vec<_>>().into_iter())
 }
 
 /// Connects to one of these addresses: to several at a time where one does not answer.
@@ -229,6 +232,11 @@ fn unopened(error: &(dyn StdError + 'static)) -> Unopened {
         Some(error) => Unopened::Connection(error.kind().to_string()),
         None => Unopened::Connection(error.to_string()),
     }
+}
+
+/// Whether a file descriptor can be had at the moment.
+fn can_open() -> bool {
+    !Socket::new(Domain::IPV4, Type::DGRAM, None).is_err_and(|error| is_out_of_descriptors(&error))
 }
 
 /// Whether this process, or the system, can open no more files. The standard library has no kind for it.

@@ -133,7 +133,6 @@ fn provider_uri(app: &App, uri: &Uri) -> Result<Uri, Failure> {
 fn unanswered(unanswered: Unanswered) -> Failure {
     match unanswered {
         Unanswered::Unopened(Unopened::Timeout) => Failure::ConnectTimeout,
-        Unanswered::Unopened(Unopened::Descriptors) => Failure::Descriptors,
         other => Refusal::from(other).failure.into(),
     }
 }

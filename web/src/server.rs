@@ -147,7 +147,7 @@ impl Spare {
 }
 
 async fn turn_away(stream: &mut TcpStream, app: &App) -> io::Result<()> {
-    stream.write_all(&unserved::reply(app, &Failure::Descriptors)).await?;
+    stream.write_all(&unserved::reply(app, &ask_core::Failure::Descriptors.into())).await?;
     stream.shutdown().await?;
     // Closing with unread bytes in the socket would take the reply away from the caller.
     let mut dropped = [0; 1024];

@@ -36,10 +36,7 @@ impl From<Unanswered> for Refusal {
             Unanswered::Unopened(Unopened::Timeout) => {
                 Self::passing(said("it does not take the connection".into(), "对方没有接受连接".into()))
             }
-            Unanswered::Unopened(Unopened::Descriptors) => Self::passing(said(
-                "this server is out of file descriptors".into(),
-                "本服务的文件描述符已用完".into(),
-            )),
+            Unanswered::Unopened(Unopened::Descriptors) => Self::passing(Failure::Descriptors),
             Unanswered::Unopened(Unopened::Connection(why)) => Self::passing(said(why.clone(), why)),
             Unanswered::Unopened(Unopened::Proxy(why)) => {
                 said(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")).into()

@@ -30,8 +30,6 @@ pub enum Failure {
     TransferCoding,
     /// Connecting to the provider took too long.
     ConnectTimeout,
-    /// This process is out of file descriptors.
-    Descriptors,
 }
 
 impl From<failure::Failure> for Failure {
@@ -60,7 +58,6 @@ impl Failure {
             Self::HeadTooLarge => "head_too_large",
             Self::TransferCoding => "body_unreadable",
             Self::ConnectTimeout => "deadline",
-            Self::Descriptors => "busy",
         }
     }
 
@@ -75,7 +72,6 @@ impl Failure {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TransferCoding => StatusCode::NOT_IMPLEMENTED,
             Self::ConnectTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Descriptors => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -118,10 +114,6 @@ impl Failure {
                 "Connecting to the provider took longer than 10 s: check OPENAI_BASE_URL, the proxy settings and the \
                  region.",
                 "连接模型服务商超过 10 秒：请检查 OPENAI_BASE_URL、代理设置和地域。",
-            ),
-            Self::Descriptors => (
-                "This server is out of file descriptors: ask again in a moment.",
-                "本服务的文件描述符已用完：请稍后再试。",
             ),
         };
         match lang {

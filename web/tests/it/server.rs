@@ -223,7 +223,8 @@ fn limited(limits: &str, provider: &Provider) -> Server {
     command.env_clear().envs([
         ("PORT", "0"),
         ("ASK_OWN_KEYS", "1"),
-        ("OPENAI_BASE_URL", &provider.url("/v1")),
+        ("OPENAI_API_KEY", KEY),
+        ("OPENAI_BASE_URL", &provider.url("/v1").replace("127.0.0.1", "localhost")),
     ]);
     Server::spawn(command)
 }
@@ -256,15 +257,20 @@ fn out_of_file_descriptors_is_said_and_passes() {
 
     caller.close();
 
-    // Who is connected is heard, and there is no descriptor for the provider.
+    // Who is connected is heard, and there is no descriptor for the provider, nor for looking up its name.
     let mut caller = open.pop().unwrap();
     caller.send(request("GET /v1/models", ""));
     assert_eq!(failure(&mut caller), (503, "busy".into()));
+    caller.send("GET /?q=hi HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n\r\n");
+    let head = caller.head();
+    assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (503, Some("busy")));
+    assert_eq!(header(&head, "retry-after").as_deref(), Some("1"));
+    assert!(caller.body(&head).contains("file descriptors"));
     provider.is_left_alone();
 
     // And when others have gone, there is.
     open.into_iter().for_each(Wire::close);
-    while server.log()["path"] != "/v1/models" {}
+    while server.log()["path"] != "/" {}
     caller.send(request("GET /v1/models", ""));
     let mut asked = provider.accept();
     asked.head();
