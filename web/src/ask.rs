@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use ask_core::access;
 use ask_core::attempts::{Attempts, Now, budget};
 use ask_core::completion::{self, About, Answer};
+use ask_core::lang::Sentence;
 use ask_core::query::Query;
 use ask_core::rate;
 use ask_core::refusal::Refusal;
@@ -22,7 +23,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, reques
 use http_body::Body;
 use http_body_util::{BodyExt, Collected, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::app::App;
 use crate::body::{FromCaller, ReplyBody, RequestBody};
@@ -37,6 +38,9 @@ const LARGEST: usize = 6 << 20;
 /// Who shows no token may still be a widget that asks for its history, which takes no more, in bytes: nobody else is to
 /// fill the memory.
 const LARGEST_OF_STRANGERS: usize = 64 << 10;
+
+/// Between two pieces of a question nobody is waited for longer: it is the time that a head has.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// A reply of the provider's that is larger holds no answer that the platform carries, in bytes.
 const LARGEST_REPLY: usize = 32 << 20;
@@ -138,16 +142,34 @@ fn opened(settings: &Settings, parts: &request::Parts) -> Result<(), Failure> {
     access::token(settings, &parts.headers, parts.uri.path(), &query, SystemTime::now())
 }
 
-/// The body of the request, where it is no larger.
+/// The body of the request, where it is no larger and does not stop coming.
 async fn read(body: FromCaller, largest: usize, deadline: Option<Instant>) -> Result<Vec<u8>, Failure> {
     if body.size_hint().lower() > largest as u64 {
         return Err(Failure::BodyTooLarge);
     }
-    let read = by(deadline, Limited::new(body, largest).collect()).await.ok_or(Failure::Deadline)?;
-    read.map(|body| body.to_bytes().into()).map_err(|error| match error.is::<LengthLimitError>() {
-        true => Failure::BodyTooLarge,
-        false => Failure::BodyUnreadable(body_broke_off()),
-    })
+    let mut body = Limited::new(body, largest);
+    let mut read = Vec::new();
+    loop {
+        let patience = Instant::now() + PAUSE;
+        let until = deadline.map_or(patience, |deadline| deadline.min(patience));
+        match timeout_at(until, body.frame()).await {
+            // Trailers say nothing that is needed.
+            Ok(Some(Ok(frame))) => read.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Failure::BodyTooLarge),
+            Ok(Some(Err(_))) => return Err(Failure::BodyUnreadable(body_broke_off())),
+            Ok(None) => return Ok(read),
+            Err(_) if deadline == Some(until) => return Err(Failure::Deadline),
+            Err(_) => return Err(Failure::BodyUnreadable(body_stopped())),
+        }
+    }
+}
+
+fn body_stopped() -> Sentence {
+    let seconds = PAUSE.as_secs();
+    Sentence::new(
+        format!("nothing of its body came for {seconds} s"),
+        format!("请求体有 {seconds} 秒没有新数据"),
+    )
 }
 
 /// What the provider answers.

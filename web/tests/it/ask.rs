@@ -588,3 +588,35 @@ fn a_stranger_does_not_fill_the_memory() {
     assert_eq!(status(&unknown.head()), 401);
     provider.is_left_alone();
 }
+
+#[test]
+fn a_question_that_stops_coming_is_not_waited_for() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let post = |path: &str| {
+        server.send(&request(&format!("POST {path}"), "Content-Type: text/plain\r\nContent-Length: 8\r\n"))
+    };
+    let (mut silent, mut slow, mut proxied) = (post("/ask"), post("/ask"), post("/v1/files"));
+    for wire in [&mut silent, &mut slow, &mut proxied] {
+        wire.send("What");
+    }
+    // A slow one is waited for from piece to piece, and what is forwarded for as long as it takes.
+    slow.is_silent_for(Duration::from_secs(6));
+    slow.send(" is");
+    let head = silent.head();
+    assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (400, Some("body_unreadable")));
+    assert!(silent.body(&head).contains("10 s"));
+    assert_eq!(silent.rest(), "");
+    assert_eq!(server.log()["code"], "body_unreadable");
+    let mut uploaded = provider.accept();
+    uploaded.head();
+    uploaded.expect("What");
+    proxied.send(" is.");
+    uploaded.expect(" is.");
+    slow.send("?");
+    let mut wire = provider.accept();
+    assert_eq!(asked(&mut wire).1["messages"][0]["content"], "What is?");
+    wire.send(whole("It is."));
+    let head = slow.head();
+    assert_eq!(slow.body(&head), "It is.");
+}
