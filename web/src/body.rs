@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Method;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -22,11 +23,14 @@ pub(crate) enum RequestBody {
 }
 
 impl RequestBody {
-    /// The same body again, where it is all there.
-    pub(crate) fn again(&self) -> Option<Self> {
+    /// The same body again, for a request that may have been read: a question may be asked twice, and what a caller wants
+    /// may be done twice where its method says so (RFC 9110, 9.2.2) and nothing of it has gone by.
+    pub(crate) fn again(&self, method: &Method) -> Option<Self> {
         match self {
             Self::Whole(bytes) => Some(Self::Whole(bytes.clone())),
-            Self::Passing(body) => body.is_end_stream().then_some(Self::Whole(None)),
+            Self::Passing(body) => {
+                (method.is_idempotent() && body.is_end_stream()).then_some(Self::Whole(None))
+            }
         }
     }
 }

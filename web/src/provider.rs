@@ -70,8 +70,8 @@ impl Provider {
     }
 
     /// Sends a request, whose `Host` is set, and waits for the head of the reply, until the deadline where there is one. A
-    /// kept connection that has gone since costs a new one and no more, unless a body that can be read only once went
-    /// with it.
+    /// kept connection that has gone since costs a new one and no more, unless a request went with it that may not be
+    /// done twice, or whose body can be read only once.
     pub(crate) async fn send(
         self: &Arc<Self>,
         mut request: Request<RequestBody>,
@@ -231,9 +231,9 @@ pub(crate) async fn by<T>(deadline: Option<Instant>, waited_for: impl Future<Out
     }
 }
 
-/// The request as it can be sent again; nothing where its body can be read only once.
+/// The request as it can be sent again; nothing where it may not be done twice, or its body can be read only once.
 fn again(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
-    let mut again = Request::new(request.body().again()?);
+    let mut again = Request::new(request.body().again(request.method())?);
     *again.method_mut() = request.method().clone();
     *again.uri_mut() = request.uri().clone();
     *again.headers_mut() = request.headers().clone();
@@ -315,5 +315,42 @@ impl Body for Reply {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// A connection, and the provider's end of it.
+    async fn opened(provider: &Provider, listener: &TcpListener) -> (Link, TcpStream) {
+        let link = provider.open(None).await.unwrap();
+        (link, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn what_was_idle_for_too_long_is_closed_when_another_is_kept() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap());
+        let settings = Settings::read(|name| (name == "OPENAI_BASE_URL").then(|| url.clone().into()));
+        let provider = Provider::new(&settings).unwrap();
+        let (old, mut of_old) = opened(&provider, &listener).await;
+        let (young, of_young) = opened(&provider, &listener).await;
+        let (new, _of_new) = opened(&provider, &listener).await;
+
+        provider.keep(old);
+        provider.keep(young);
+        // The machine was halted meanwhile: one of the clocks has gone on.
+        provider.idle()[0].since.1 -= IDLE;
+        provider.idle()[1].since.1 -= IDLE / 2;
+        provider.keep(new);
+        let end = timeout(Duration::from_secs(20), of_old.read(&mut [0])).await.expect("an end");
+        assert_eq!(end.unwrap(), 0);
+        assert_eq!(provider.idle().len(), 2);
+        of_young.try_read(&mut [0]).expect_err("still open");
     }
 }

@@ -272,6 +272,42 @@ fn a_request_goes_out_twice_at_most_however_many_connections_are_kept() {
 }
 
 #[test]
+fn what_may_not_be_done_twice_is_not_sent_twice() {
+    let provider = Provider::start();
+    let server = Server::before(&provider);
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    for (method, may_be_done_twice) in [
+        ("POST", false),
+        ("PATCH", false),
+        ("MERGE", false),
+        ("GET", true),
+        ("HEAD", true),
+        ("PUT", true),
+        ("DELETE", true),
+    ] {
+        let request = request(&format!("{method} /v1/runs/1/cancel"), "Connection: close\r\n");
+        let mut caller = server.send(&request);
+        let mut asked = provider.accept();
+        asked.head();
+        asked.send(ok);
+        assert_eq!(status(&caller.head()), 200, "{method}");
+        // The connection is kept, and goes when it has the request.
+        let mut caller = server.send(&request);
+        asked.head();
+        asked.close();
+        if may_be_done_twice {
+            let mut asked = provider.accept();
+            asked.head();
+            asked.send(ok.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n"));
+            assert_eq!(status(&caller.head()), 200, "{method}");
+        } else {
+            assert_eq!(failure(&mut caller), (502, "upstream_failed".into()), "{method}");
+            provider.is_left_alone();
+        }
+    }
+}
+
+#[test]
 fn a_kept_connection_that_has_gone_costs_a_new_one_and_no_more() {
     let provider = Provider::start();
     let server = Server::before(&provider);
