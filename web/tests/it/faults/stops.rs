@@ -104,6 +104,30 @@ fn a_stop_answers_who_is_in_the_queue() {
 }
 
 #[test]
+fn who_has_gone_from_the_queue_keeps_no_stop_from_the_others() {
+    let provider = Provider::start();
+    let mut server = provider.server(&[]);
+    server.signal("STOP");
+    let questions: Vec<String> = (0..20).map(|number| format!("quick-{number}")).collect();
+    let mut wires: Vec<Wire> = Vec::new();
+    for question in &questions {
+        // Half of them with a goodbye; to a reset, the system has nothing more to tell of the caller.
+        let gone = server.send(&ask("quick-gone", true));
+        if wires.len().is_multiple_of(2) {
+            socket2::SockRef::from(&gone.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        drop(gone);
+        wires.push(server.send(&ask(question, true)));
+    }
+    server.terminate();
+    server.signal("CONT");
+    for (question, wire) in questions.iter().zip(&mut wires) {
+        is_answer(&rest(wire), question);
+    }
+    assert!(server.wait().success());
+}
+
+#[test]
 fn a_stop_breaks_off_what_does_not_end() {
     let provider = Provider::start();
     let mut server = provider.server(&[("ASK_DRAIN", "1")]);
