@@ -67,7 +67,7 @@ fuzz_target!(|bytes: &[u8]| {
     for fault in settings.faults.iter().cloned().chain(settings.fault()).chain(settings.listen.clone().err())
     {
         assert!(VARIABLES.contains(&fault.variable.to_ascii_uppercase().as_str()), "{}", fault.variable);
-        printed.push(log::fault(&fault));
+        printed.push(String::from_utf8(log::fault(&fault)).expect("a line is text"));
         printed.push(Failure::Config(fault.clone()).sentence(Lang::En));
         printed.push(Failure::Config(fault).sentence(Lang::Zh));
     }
