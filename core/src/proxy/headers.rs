@@ -1,5 +1,7 @@
 //! Which headers pass, in both directions.
 
+use std::borrow::Cow;
+
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER,
     TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE,
@@ -10,7 +12,7 @@ use super::failure::Failure;
 use super::keys::{holds_token, is_credential, lend};
 use crate::access::X_ASK_TOKEN;
 use crate::reply::{X_ACCEL_BUFFERING, X_ERROR_CODE, X_REQUEST_ID};
-use crate::secret::Secret;
+use crate::secret::{Mask, Secret};
 use crate::settings::Settings;
 
 /// The platform carries 4 KB of response headers (583/56124); the status line and what the server itself adds (`date`,
@@ -49,22 +51,26 @@ pub fn towards_provider(settings: &Settings, headers: &HeaderMap, lent: Option<&
     outgoing
 }
 
-/// Takes away what is between the provider and this proxy alone, and, where it was lent, whatever repeats the key.
-pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
+/// Takes away what is between the provider and this proxy alone, and, where a key was lent, whatever repeats a part of it:
+/// the mask is for that case.
+pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Mask>) {
     // The length of a message that comes in chunks is what the chunks say (RFC 9112, 6.3).
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     let named = named_in_connection(headers);
-    // A value may hold bytes beyond ASCII beside it.
-    let holds_key = |value: &HeaderValue| {
-        lent.is_some_and(|key| String::from_utf8_lossy(value.as_bytes()).contains(key.expose()))
+    let repeats_key = |value: &HeaderValue| {
+        // A value may hold bytes beyond ASCII beside it. Programs read it, so that it is masked as a name is, and what is
+        // masked is of no use to them.
+        lent.is_some_and(|mask| {
+            matches!(mask.name(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_))
+        })
     };
     let stays = |(name, value): &(&HeaderName, &HeaderValue)| {
         is_hop_by_hop(name.as_str())
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
             || stays_with_the_provider(name.as_str())
-            || holds_key(value)
+            || repeats_key(value)
     };
     let staying: Vec<HeaderName> = headers.iter().filter(stays).map(|(name, _)| name.clone()).collect();
     for name in staying {
@@ -330,8 +336,9 @@ mod tests {
         let beside = |secret: &str| HeaderValue::from_bytes(&[b"\xe9 ", secret.as_bytes()].concat()).unwrap();
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("owner"))]);
         assert!(!towards_provider(&settings(), &headers, None).contains_key("x-extra"));
-        let mut headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("sk-server"))]);
-        towards_caller(&mut headers, Some(&Secret::new("sk-server".into())));
+        let mut headers =
+            HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("sk-server-key"))]);
+        towards_caller(&mut headers, Some(&Mask::new([Secret::new("sk-server-key".into())])));
         assert!(headers.is_empty());
     }
 
@@ -365,7 +372,7 @@ mod tests {
     #[track_caller]
     fn incoming(lines: &[(&str, &str)], expected: &[(&str, &str)]) {
         let mut headers = headers(lines);
-        towards_caller(&mut headers, Some(&Secret::new("sk-server".into())));
+        towards_caller(&mut headers, Some(&Mask::new([Secret::new("sk-server-key".into())])));
         let mut shown = shown(&headers);
         shown.sort_unstable();
         assert_eq!(shown, expected, "{lines:?}");

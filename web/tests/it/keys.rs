@@ -144,7 +144,7 @@ fn a_refusal_of_the_lent_key_shows_no_part_of_it() {
     assert_eq!(body, r#"{"error":{"message":"Incorrect API key provided: […] Ends in […].","code":"k"}}"#);
 
     let (head, body) =
-        told("content-encoding: gzip\r\nx-debug: sk-server-Zq7\r\n", b"\x1f\x8bnot to be read", TOKEN);
+        told("content-encoding: gzip\r\nx-debug: ends in server-Zq7\r\n", b"\x1f\x8bnot to be read", TOKEN);
     assert!(body.contains("OPENAI_API_KEY") && body.starts_with("{\"error\":{"), "{body}");
     assert!(header(&head, "content-encoding").is_none() && header(&head, "x-debug").is_none(), "{head}");
     assert_eq!(header(&head, "content-type").as_deref(), Some("application/json"));
