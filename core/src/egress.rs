@@ -86,11 +86,16 @@ impl Egress {
 }
 
 /// Whether `NO_PROXY` names the provider: `*`, a host with all below it, an address or a network, each
-/// with a port where it is meant for that port alone.
-pub fn bypasses(no_proxy: &str, base_url: &BaseUrl) -> bool {
+/// with a port where it is meant for that port alone. Fails where a network is none.
+pub fn bypasses(no_proxy: &str, base_url: &BaseUrl) -> Result<bool, Sentence> {
     let host = base_url.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
-    no_proxy.split([',', ' ']).map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+    let entries = || no_proxy.split([',', ' ']).filter(|entry| !entry.is_empty());
+    if entries().any(|entry| entry.contains('/') && entry.parse::<IpNet>().is_err()) {
+        let en = "must name networks as 10.0.0.0/8, and hosts without a scheme or a path";
+        return Err(Sentence::new(en, "里的网段应写成 10.0.0.0/8 的形式，主机名不带协议和路径"));
+    }
+    Ok(entries().any(|entry| {
         let entry = entry.to_ascii_lowercase();
         if entry == "*" {
             return true;
@@ -110,7 +115,7 @@ pub fn bypasses(no_proxy: &str, base_url: &BaseUrl) -> bool {
         let name = name.strip_prefix('*').unwrap_or(name).trim_start_matches('.');
         let below = host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         !name.is_empty() && below && port.is_none_or(|port| port == base_url.port().to_string())
-    })
+    }))
 }
 
 #[cfg(test)]
@@ -145,7 +150,7 @@ mod tests {
     #[test]
     fn no_proxy_knows_suffixes_addresses_and_networks() {
         let check = |no_proxy: &str, url: &str, expected: bool| {
-            assert_eq!(bypasses(no_proxy, &BaseUrl::parse(url).unwrap()), expected, "{no_proxy} {url}");
+            assert_eq!(bypasses(no_proxy, &BaseUrl::parse(url).unwrap()), Ok(expected), "{no_proxy} {url}");
         };
         check("*", "https://api.openai.com/v1", true);
         check("openai.com", "https://api.openai.com/v1", true);
@@ -161,5 +166,9 @@ mod tests {
         check("[::1]:1", "http://[::1]:1/v1", true);
         check("fd00::/8", "http://[fd00::2]/v1", true);
         check("", "https://api.openai.com/v1", false);
+        for no_network in ["10.0.0.0/33", "localhost, 10.0.0/8", "http://localhost/", "*, fd00::/x"] {
+            let base_url = BaseUrl::parse("https://api.openai.com/v1").unwrap();
+            assert!(bypasses(no_network, &base_url).is_err(), "{no_network}");
+        }
     }
 }

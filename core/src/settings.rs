@@ -266,8 +266,8 @@ impl<F: Fn(&str) -> Option<OsString>> Vars<F> {
     fn egress(&mut self, base_url: &BaseUrl) -> Option<Egress> {
         let https = self.proxy("https_proxy", "HTTPS_PROXY");
         let http = self.proxy("http_proxy", "HTTP_PROXY");
-        let no_proxy = self.text("no_proxy").or_else(|| self.text("NO_PROXY"));
-        if no_proxy.is_some_and(|no_proxy| bypasses(&no_proxy, base_url)) {
+        let no_proxy = if self.text("no_proxy").is_some() { "no_proxy" } else { "NO_PROXY" };
+        if self.parsed(no_proxy, |no_proxy| bypasses(no_proxy, base_url)) == Some(true) {
             return None;
         }
         let by_scheme = if base_url.https { https } else { http };
@@ -480,6 +480,8 @@ mod tests {
             ("ALL_PROXY", "::::"),
             // The proxy of the scheme that the provider does not have.
             ("HTTP_PROXY", "ftp://proxy"),
+            ("NO_PROXY", "10.1.0.0/33"),
+            ("no_proxy", "localhost, http://127.0.0.1/"),
         ] {
             check_fault(variable, value);
         }
