@@ -43,7 +43,7 @@ const PARTS: [Part; 10] = [
     ("package", package::TITLE, 1, package::measure),
     ("syscalls", syscalls::TITLE, 1, syscalls::measure),
     ("proxy", proxy::TITLE, 7, proxy::measure),
-    ("sse", sse::TITLE, 3, sse::measure),
+    ("sse", sse::TITLE, 7, sse::measure),
     ("web", web::TITLE, 30, web::measure),
     (LONG, soak::TITLE, 200, soak::measure),
 ];

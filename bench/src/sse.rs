@@ -34,7 +34,7 @@ struct Stream {
     pieces: Vec<f64>,
 }
 
-/// Each in turn, at each level.
+/// Each in turn, one level after the other, so that what is compared is measured side by side.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let upstream = upstream::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -46,9 +46,9 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     };
     let idle = memory("VmRSS")?;
     for _ in 0..rounds {
-        for (running, taken) in running.iter().zip(&mut taken) {
-            for (level, taken) in LEVELS.into_iter().zip(taken) {
-                taken.add(&runtime.block_on(streams(running.address, level))?);
+        for (at, level) in LEVELS.into_iter().enumerate() {
+            for (running, taken) in running.iter().zip(&mut taken) {
+                taken[at].add(&runtime.block_on(streams(running.address, level))?);
             }
         }
     }
