@@ -58,6 +58,8 @@ pub enum Body {
 impl Body {
     /// Reads a body by its content type. Fails where it is not what it says it is, or of another type.
     pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self, Failure> {
+        // Editors on Windows put a byte order mark before what they save.
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::Empty);
         }
@@ -303,6 +305,15 @@ mod tests {
         check("q=hi", JSON, "{\"question\":\"no\"}", "hi");
         check("q=hi", JSON, "{broken", "hi");
         check("q=hi", "image/png", "\u{0}", "hi");
+    }
+
+    #[test]
+    fn behind_a_byte_order_mark() {
+        check("", JSON, "\u{feff}{\"question\":\"hi\"}", "hi");
+        check("", "", "\u{feff}{\"question\":\"hi\"}", "hi");
+        check("", FORM, "\u{feff}question=hi", "hi");
+        check("", "text/plain", "\u{feff}hi", "hi");
+        refuse("", "text/plain", "\u{feff}", "question_missing");
     }
 
     #[test]
