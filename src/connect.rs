@@ -1,6 +1,6 @@
 //! How bytes travel to the provider: names resolved only when a connection is opened, an egress proxy where one is set,
-//! and TLS. This room, `tcp`, `tls`, `transport` and `traffic` alone know ureq's `unversioned` hooks, for which ureq is pinned to
-//! its minor version.
+//! and TLS. This room, `tcp`, `tls`, `transport` and `traffic` alone know ureq's `unversioned` hooks, for which ureq is
+//! pinned to its minor version.
 
 use std::fmt;
 use std::time::Duration;

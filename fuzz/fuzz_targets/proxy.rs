@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use ask_core::Settings;
 use ask_core::proxy::{Grant, fit, provider_path, towards_caller, towards_provider, transfer_coding};
-use ask_core::secret::{Mask, Secret};
+use ask_core::secret::Secret;
 use http::{HeaderMap, Uri};
 use libfuzzer_sys::fuzz_target;
 use scf_ask_fuzz::{KEY, TOKEN, request, settings};
@@ -68,7 +68,7 @@ fuzz_target!(|bytes: &[u8]| {
         let Ok(grant) = Grant::of(settings, headers) else { continue };
         let lent = (grant == Grant::Lent).then(|| &settings.keys[0]);
         check_towards_provider(headers, settings, lent);
-        check_towards_caller(headers.clone(), lent.is_some().then(|| settings.mask()));
+        check_towards_caller(headers.clone(), lent);
     }
 });
 
@@ -115,10 +115,10 @@ fn check_towards_provider(headers: &HeaderMap, settings: &Settings, lent: Option
     }
 }
 
-fn check_towards_caller(mut headers: HeaderMap, lent: Option<Mask>) {
+fn check_towards_caller(mut headers: HeaderMap, lent: Option<&Secret>) {
     let needed = headers.get_all("retry-after").iter().cloned().collect::<Vec<_>>();
     let before = headers.clone();
-    towards_caller(&mut headers, lent.as_ref());
+    towards_caller(&mut headers, lent);
     fit(&mut headers);
     for name in
         ["set-cookie", "alt-svc", "strict-transport-security", "nel", "report-to", "server", "cf-ray", "te"]

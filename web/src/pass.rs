@@ -57,7 +57,7 @@ pub(crate) async fn pass(
     let Forwarded { reply, lent, upgrade } = forwarded;
     let (mut head, body) = reply.into_parts();
     head.version = Version::HTTP_11;
-    towards_caller(&mut head.headers, lent.as_ref().map(|_| &exchange.app.mask));
+    towards_caller(&mut head.headers, lent.as_ref());
     if lent.is_some() && head.extensions.get().is_some_and(|words| holds_secret(&exchange.app, words)) {
         head.extensions.remove::<ReasonPhrase>();
     }

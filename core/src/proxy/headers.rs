@@ -51,26 +51,29 @@ pub fn towards_provider(settings: &Settings, headers: &HeaderMap, lent: Option<&
     outgoing
 }
 
-/// Takes away what is between the provider and this proxy alone, and, where a key was lent, whatever repeats a part of it:
-/// the mask is for that case.
-pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Mask>) {
+/// Takes away what is between the provider and this proxy alone, and, where it was lent, whatever repeats the key or a part
+/// of it.
+pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
     // The length of a message that comes in chunks is what the chunks say (RFC 9112, 6.3).
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     let named = named_in_connection(headers);
-    let repeats_key = |value: &HeaderValue| {
-        // A value may hold bytes beyond ASCII beside it. Programs read it, so that it is masked as a name is, and what is
-        // masked is of no use to them.
-        lent.is_some_and(|mask| {
-            matches!(mask.name(&String::from_utf8_lossy(value.as_bytes())), Cow::Owned(_))
+    let lent = lent.map(|key| (key, Mask::new([key.clone()])));
+    let repeats_key = |name: &HeaderName, value: &HeaderValue| {
+        lent.as_ref().is_some_and(|(key, mask)| {
+            // A value may hold bytes beyond ASCII beside it.
+            let value = String::from_utf8_lossy(value.as_bytes());
+            // No body can be read without these, and a key may have `application` in it.
+            let is_vital = [CONTENT_TYPE, CONTENT_ENCODING].contains(name);
+            value.contains(key.expose()) || !is_vital && matches!(mask.name(&value), Cow::Owned(_))
         })
     };
     let stays = |(name, value): &(&HeaderName, &HeaderValue)| {
         is_hop_by_hop(name.as_str())
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
             || stays_with_the_provider(name.as_str())
-            || repeats_key(value)
+            || repeats_key(name, value)
     };
     let staying: Vec<HeaderName> = headers.iter().filter(stays).map(|(name, _)| name.clone()).collect();
     for name in staying {
@@ -338,7 +341,7 @@ mod tests {
         assert!(!towards_provider(&settings(), &headers, None).contains_key("x-extra"));
         let mut headers =
             HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("sk-server-key"))]);
-        towards_caller(&mut headers, Some(&Mask::new([Secret::new("sk-server-key".into())])));
+        towards_caller(&mut headers, Some(&Secret::new("sk-server-key".into())));
         assert!(headers.is_empty());
     }
 
@@ -372,7 +375,7 @@ mod tests {
     #[track_caller]
     fn incoming(lines: &[(&str, &str)], expected: &[(&str, &str)]) {
         let mut headers = headers(lines);
-        towards_caller(&mut headers, Some(&Mask::new([Secret::new("sk-server-key".into())])));
+        towards_caller(&mut headers, Some(&Secret::new("sk-server-key".into())));
         let mut shown = shown(&headers);
         shown.sort_unstable();
         assert_eq!(shown, expected, "{lines:?}");
@@ -417,6 +420,15 @@ mod tests {
         incoming(&[("connection", "x-hop"), ("x-hop", "1"), ("x-end", "2")], &[("x-end", "2")]);
         incoming(&[("transfer-encoding", "chunked"), ("content-length", "7")], &[]);
         incoming(&[("x-debug", "used sk-server"), ("x-end", "2")], &[("x-end", "2")]);
+    }
+
+    #[test]
+    fn a_key_of_common_words_leaves_the_body_readable() {
+        let key = Secret::new("my-application-key".into());
+        let lines = [("content-type", "application/json"), ("x-note", "an application"), ("x-end", "2")];
+        let mut headers = headers(&lines);
+        towards_caller(&mut headers, Some(&key));
+        assert_eq!(shown(&headers), [lines[0], lines[2]]);
     }
 
     #[test]
