@@ -32,7 +32,8 @@ fn main() -> ExitCode {
 
 fn serve() -> anyhow::Result<()> {
     let settings = ask_core::Settings::read(|name| env::var_os(name));
-    let listen = settings.listen.map_err(|fault| anyhow::anyhow!("{} {}", fault.variable, fault.what.en))?;
+    let listen =
+        settings.listen.map_err(|fault| anyhow::anyhow!("{} {}", fault.variable, fault.what.en))?;
     let mut function = Function::new(env::current_exe().context("find this program")?);
     for name in VARIABLES.iter().filter(|name| !["HOST", "PORT"].contains(name)) {
         for name in [name.to_string(), name.to_lowercase()] {
@@ -103,7 +104,8 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let question = request["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
+    let question =
+        request["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
     let text = format!(
         "I am a stand-in model without any knowledge, here to try things out. You asked: {}",
         question.unwrap_or_default()
@@ -130,7 +132,10 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
 
 /// Sends the text word by word, at the pace of a quick model.
 fn stream_pieces(stream: &mut TcpStream, text: &str) -> io::Result<()> {
-    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+    )?;
     for word in text.split_inclusive(' ') {
         let piece = json!({
             "object": "chat.completion.chunk",

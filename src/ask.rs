@@ -44,7 +44,13 @@ impl Ask {
     /// Takes the settings, sound or not: what is wrong with them becomes the answer to every question.
     pub(crate) fn new(mut settings: Settings) -> Self {
         let provider = Provider::new(&settings).map_err(|fault| settings.faults.push(fault)).ok();
-        Self { mask: settings.mask(), settings, provider, memory: Memory::default(), rates: Rates::default() }
+        Self {
+            mask: settings.mask(),
+            settings,
+            provider,
+            memory: Memory::default(),
+            rates: Rates::default(),
+        }
     }
 
     /// Says on standard output what the owner should know from the start.
@@ -177,7 +183,9 @@ impl Ask {
     fn bytes(&self, reply: Response<Vec<u8>>) -> Option<Vec<u8>> {
         match self.settings.reply_form {
             ReplyForm::Envelope => envelope(reply).ok(),
-            ReplyForm::Passthrough => Some(reply.into_body()).filter(|body| body.len() <= MAX_REPLY),
+            ReplyForm::Passthrough => {
+                Some(reply.into_body()).filter(|body| body.len() <= MAX_REPLY)
+            }
         }
     }
 

@@ -98,7 +98,11 @@ struct Open<C> {
 impl<C: Connector<Out: Transport>> Connector for Open<C> {
     type Out = Watched<C::Out>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<()>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<()>,
+    ) -> Result<Option<Self::Out>, Error> {
         self.traffic.opens();
         let names = Names::default();
         let ours = details.config.proxy().is_none_or(|proxy| proxy.resolve_target());

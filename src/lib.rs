@@ -46,7 +46,8 @@ pub fn terminal(question: &str) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            let locales = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| env::var(name).unwrap_or_default());
+            let locales =
+                ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| env::var(name).unwrap_or_default());
             let locale = locales.into_iter().find(|locale| !locale.is_empty());
             let lang = Lang::of_locale(&locale.unwrap_or_default());
             eprintln!("ask: {}", failure.sentence(lang));
@@ -118,7 +119,10 @@ mod tests {
         let pid = emulator.pid();
         let panicked = emulator.invoke("\"panic\"");
         let report = panicked.reply.unwrap_err().report;
-        assert_eq!(report.as_deref(), Some(br#"{"errorMessage":"the handler panicked"}"#.as_slice()));
+        assert_eq!(
+            report.as_deref(),
+            Some(br#"{"errorMessage":"the handler panicked"}"#.as_slice())
+        );
         let [line] = panicked.log.as_slice() else { panic!("{:?}", panicked.log) };
         assert!(line.starts_with("ask: panicked at src/lib.rs:"), "{line}");
         assert_eq!(emulator.invoke("\"after\"").reply, Ok(b"\"after\"".to_vec()));

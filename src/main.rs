@@ -30,7 +30,8 @@ fn main() -> ExitCode {
     if env::var_os("SCF_RUNTIME_API").is_some() {
         return scf_ask::function();
     }
-    let args: Vec<String> = env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let args: Vec<String> =
+        env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     match args.first().map(String::as_str) {
         Some("--version" | "-V") => {
             println!("ask {}", env!("CARGO_PKG_VERSION"));

@@ -103,9 +103,11 @@ impl Provider {
         stream: bool,
         deadline: Instant,
     ) -> Result<Response<Body>, Refusal> {
-        let accept = if stream { "text/event-stream, application/json" } else { "application/json" };
-        let mut authorization = HeaderValue::try_from(format!("Bearer {key}"))
-            .map_err(|_| Failure::Config(Fault::new("OPENAI_API_KEY", "cannot be sent", "无法发送")))?;
+        let accept =
+            if stream { "text/event-stream, application/json" } else { "application/json" };
+        let mut authorization = HeaderValue::try_from(format!("Bearer {key}")).map_err(|_| {
+            Failure::Config(Fault::new("OPENAI_API_KEY", "cannot be sent", "无法发送"))
+        })?;
         authorization.set_sensitive(true);
         let send = || {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -193,7 +195,10 @@ fn unanswered(error: Error, deadline: Instant) -> Refusal {
         },
         Error::Timeout(_) => Failure::Deadline.into(),
         Error::Io(_) => {
-            let said = Sentence::new("it closed the connection without an answer", "它没有回答就断开了连接");
+            let said = Sentence::new(
+                "it closed the connection without an answer",
+                "它没有回答就断开了连接",
+            );
             Refusal::passing(Failure::UpstreamFailed(said))
         }
         other => failed(&other.to_string()).into(),
@@ -203,7 +208,9 @@ fn unanswered(error: Error, deadline: Instant) -> Refusal {
 /// Why no connection was opened.
 fn unreached(unopened: Unopened, deadline: Instant) -> Refusal {
     let (said, passing) = match unopened {
-        Unopened::Connection(Error::Timeout(_)) if is_over(deadline) => return Failure::Deadline.into(),
+        Unopened::Connection(Error::Timeout(_)) if is_over(deadline) => {
+            return Failure::Deadline.into();
+        }
         Unopened::Connection(Error::Timeout(_)) => {
             (Sentence::new("it does not take the connection", "对方没有接受连接"), true)
         }
@@ -212,9 +219,14 @@ fn unreached(unopened: Unopened, deadline: Instant) -> Refusal {
             let zh = format!("无法解析域名 {host}");
             (Sentence::new(format!("the name {host} cannot be resolved"), zh), true)
         }
-        Unopened::Tls(why) => (Sentence::new(format!("TLS: {why}"), format!("TLS 错误：{why}")), false),
+        Unopened::Tls(why) => {
+            (Sentence::new(format!("TLS: {why}"), format!("TLS 错误：{why}")), false)
+        }
         Unopened::Proxy(why) => (
-            Sentence::new(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")),
+            Sentence::new(
+                format!("the proxy does not connect: {why}"),
+                format!("代理没有接通：{why}"),
+            ),
             false,
         ),
     };

@@ -17,8 +17,12 @@ pub(crate) fn link(args: &[String]) -> anyhow::Result<String> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--expires" => expires = duration(args.next().context("--expires needs a time such as 7d")?)?,
-            "--question" => question = Some(args.next().context("--question needs a question")?.trim()),
+            "--expires" => {
+                expires = duration(args.next().context("--expires needs a time such as 7d")?)?
+            }
+            "--question" => {
+                question = Some(args.next().context("--question needs a question")?.trim())
+            }
             option if option.starts_with("--") => bail!("{option} is no option of sign"),
             value if url.is_none() => url = Some(value),
             value => bail!("one URL, please, and not {value:?} as well"),
@@ -37,11 +41,14 @@ pub(crate) fn link(args: &[String]) -> anyhow::Result<String> {
     ensure!(question != Some(""), "the question is empty");
 
     let until = SystemTime::now() + expires;
-    let until =
-        until.duration_since(SystemTime::UNIX_EPOCH).context("the clock stands before 1970")?.as_secs();
+    let until = until
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .context("the clock stands before 1970")?
+        .as_secs();
     let link = link::sign(&key, uri.path(), until, question);
-    let question =
-        question.map(|question| format!("question={}&", link::encode(question))).unwrap_or_default();
+    let question = question
+        .map(|question| format!("question={}&", link::encode(question)))
+        .unwrap_or_default();
     let (path, exp, sig) = (uri.path(), link.expires, link.signature);
     Ok(format!("{scheme}://{authority}{path}?{question}exp={exp}&sig={sig}"))
 }

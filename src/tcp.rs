@@ -22,14 +22,20 @@ pub(crate) struct Tcp;
 impl<In: Transport> Connector<In> for Tcp {
     type Out = Either<In, Socket>;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
         if let Some(opened) = chained {
             return Ok(Some(Either::A(opened)));
         }
         let stream = connect(details)?;
         stream.set_nodelay(true)?;
-        let buffers =
-            LazyBuffers::new(details.config.input_buffer_size(), details.config.output_buffer_size());
+        let buffers = LazyBuffers::new(
+            details.config.input_buffer_size(),
+            details.config.output_buffer_size(),
+        );
         Ok(Some(Either::B(Socket { stream, buffers })))
     }
 }
@@ -102,7 +108,12 @@ impl Transport for Socket {
 }
 
 /// Waits until the socket is ready, for what is left of a time that began earlier.
-fn wait(stream: &TcpStream, ready: PollFlags, began: Instant, timeout: NextTimeout) -> Result<(), Error> {
+fn wait(
+    stream: &TcpStream,
+    ready: PollFlags,
+    began: Instant,
+    timeout: NextTimeout,
+) -> Result<(), Error> {
     loop {
         let left = timeout.after.saturating_sub(began.elapsed());
         if left.is_zero() {

@@ -53,7 +53,10 @@ fn provider() -> CryptoProvider {
 struct NoKeys;
 
 impl KeyProvider for NoKeys {
-    fn load_private_key(&self, _: PrivateKeyDer<'static>) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+    fn load_private_key(
+        &self,
+        _: PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         Err(rustls::Error::General("no keys are used".into()))
     }
 }
@@ -92,16 +95,24 @@ impl Tls {
 impl<In: Transport> Connector<In> for Tls {
     type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails, chained: Option<In>) -> Result<Option<Self::Out>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        chained: Option<In>,
+    ) -> Result<Option<Self::Out>, Error> {
         let Some(transport) = chained else { return Ok(None) };
-        let mut socket = Socket(TransportAdapter::new(transport.boxed(), details.current_time.clone()));
+        let mut socket =
+            Socket(TransportAdapter::new(transport.boxed(), details.current_time.clone()));
         if !details.needs_tls() {
             return Ok(Some(Connection::new(Stream::Plain(socket), details.config)));
         }
-        let host = details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let name = ServerName::try_from(host.to_owned()).map_err(|error| Unopened::Tls(error.to_string()))?;
+        let host =
+            details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|error| Unopened::Tls(error.to_string()))?;
         let tls = |error: rustls::Error| Unopened::Tls(error.to_string());
-        let mut connection = ClientConnection::new(self.config().map_err(tls)?, name).map_err(tls)?;
+        let mut connection =
+            ClientConnection::new(self.config().map_err(tls)?, name).map_err(tls)?;
         socket.0.set_timeout(left(details));
         connection.complete_io(&mut socket).map_err(|error| {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {

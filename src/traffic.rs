@@ -62,8 +62,8 @@ impl<T: Transport> Transport for Watched<T> {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         let began = Instant::now();
         loop {
-            let left =
-                (!timeout.after.is_not_happening()).then(|| timeout.after.saturating_sub(began.elapsed()));
+            let left = (!timeout.after.is_not_happening())
+                .then(|| timeout.after.saturating_sub(began.elapsed()));
             let step = left.map(step);
             let after = step.map_or(timeout.after, Into::into);
             match self.transport.await_input(NextTimeout { after, ..timeout }) {

@@ -7,7 +7,9 @@ use std::mem;
 use rustls::{ClientConnection, StreamOwned};
 use ureq::Error;
 use ureq::config::Config;
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter};
+use ureq::unversioned::transport::{
+    Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter,
+};
 
 /// What bytes travel on.
 pub(crate) enum Stream {
@@ -37,7 +39,9 @@ impl Read for Socket {
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.0.write(bytes) {
-            Err(error) if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) => {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset) =>
+            {
                 Ok(bytes.len())
             }
             written => written,

@@ -159,12 +159,17 @@ fn serve(stream: TcpStream, shared: &Shared, script: Script) {
             Some("response" | "error") => {
                 let mut state = shared.state();
                 match state.out.take().map(|(number, sent)| (number, sent.elapsed())) {
-                    Some((number, time)) if call == Some("response") && (script.is_right)(number, body) => {
+                    Some((number, time))
+                        if call == Some("response") && (script.is_right)(number, body) =>
+                    {
                         state.times.push(time);
                     }
                     out => {
                         let number = out.map(|(number, _)| number);
-                        state.wrong.push(format!("to {number:?}: {line} {}", String::from_utf8_lossy(body)));
+                        state.wrong.push(format!(
+                            "to {number:?}: {line} {}",
+                            String::from_utf8_lossy(body)
+                        ));
                     }
                 }
                 drop(state);

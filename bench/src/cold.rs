@@ -33,14 +33,20 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         }
     }
     let [floor, ask, _, _, node, _] = &times;
-    let mut table = Table::new(&["function", "p50 ms", "p99 ms", "ratio to the floor", "peak RSS MB"]);
+    let mut table =
+        Table::new(&["function", "p50 ms", "p99 ms", "ratio to the floor", "peak RSS MB"]);
     for ((peer, times), memory) in peers.into_iter().zip(&times).zip(memory) {
         let (p50, p99) = (median(times) / 1000.0, percentile(times, 99) / 1000.0);
         let ratio = ratio(times, floor);
         let memory = memory / 1024.0;
         table.row(
             peer.name(),
-            [format!("{p50:.2}"), format!("{p99:.2}"), format!("{ratio:.2}"), format!("{memory:.1}")],
+            [
+                format!("{p50:.2}"),
+                format!("{p99:.2}"),
+                format!("{ratio:.2}"),
+                format!("{memory:.1}"),
+            ],
         );
     }
     Ok(Section {

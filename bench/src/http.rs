@@ -28,7 +28,8 @@ impl<S: Read + Write> Connection<S> {
             }
         };
         let text = String::from_utf8_lossy(&self.buffer[..head]).to_ascii_lowercase();
-        let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let header =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         self.used = match (header("content-length:"), header("transfer-encoding:")) {
             (Some(length), _) => head + length.parse::<usize>().map_err(io::Error::other)?,
             (None, Some(_)) => loop {

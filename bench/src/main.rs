@@ -60,7 +60,8 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let folder = |name: &str| -> anyhow::Result<PathBuf> {
-        let folder = env::var_os(name).with_context(|| format!("{name} is not set: start bench/run"))?;
+        let folder =
+            env::var_os(name).with_context(|| format!("{name} is not set: start bench/run"))?;
         PathBuf::from(folder).canonicalize().context(name.to_owned())
     };
     let bench = folder("BENCH")?;
@@ -70,7 +71,8 @@ fn run() -> anyhow::Result<()> {
         peers: bench.join("peers"),
         cores: Cores::take()?,
     };
-    let rounds = env::var("ROUNDS").ok().map(|rounds| rounds.parse()).transpose().context("ROUNDS")?;
+    let rounds =
+        env::var("ROUNDS").ok().map(|rounds| rounds.parse()).transpose().context("ROUNDS")?;
     let wanted: Vec<String> = env::args().skip(1).collect();
     let titles = PARTS.map(|(_, title, ..)| title);
     for name in &wanted {

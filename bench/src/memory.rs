@@ -16,8 +16,12 @@ const LARGE: usize = 5_000_000;
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
     let peers = [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
     let (small, large) = (provider::start(80, None)?, provider::start(LARGE, None)?);
-    let mut table =
-        Table::new(&["function", "peak RSS MB after 10,000 answers", "after one of 5 MB", "answers of 5 MB"]);
+    let mut table = Table::new(&[
+        "function",
+        "peak RSS MB after 10,000 answers",
+        "after one of 5 MB",
+        "answers of 5 MB",
+    ]);
     let mut ask = (0.0, 0.0);
     for peer in peers {
         let many = peak(peer, place, &small, ANSWERS)? / 1024.0;
@@ -26,7 +30,10 @@ pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
         if peer == Peer::Ask {
             ask = (many, by_answer);
         }
-        table.row(peer.name(), [format!("{many:.1}"), format!("{one:.1}"), format!("{by_answer:.1}")]);
+        table.row(
+            peer.name(),
+            [format!("{many:.1}"), format!("{one:.1}"), format!("{by_answer:.1}")],
+        );
     }
     Ok(Section {
         title: TITLE,

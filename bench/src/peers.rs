@@ -106,6 +106,9 @@ fn prepare(command: &mut Command, place: &Place, api: &Api, provider: &str) {
         ("OPENAI_BASE_URL", provider.into()),
     ]);
     if provider.starts_with("https") {
-        command.env("SSL_CERT_FILE", &ca).env("NODE_EXTRA_CA_CERTS", &ca).env("REQUESTS_CA_BUNDLE", &ca);
+        command
+            .env("SSL_CERT_FILE", &ca)
+            .env("NODE_EXTRA_CA_CERTS", &ca)
+            .env("REQUESTS_CA_BUNDLE", &ca);
     }
 }

@@ -55,7 +55,8 @@ pub(crate) struct Process {
 impl Process {
     /// Ends what this process traces, and waits until it has written all it saw.
     pub(crate) fn end_traced(mut self) -> anyhow::Result<()> {
-        let traced = fs::read_to_string(self.proc().join(format!("task/{}/children", self.child.id())))?;
+        let traced =
+            fs::read_to_string(self.proc().join(format!("task/{}/children", self.child.id())))?;
         Command::new("kill").arg("-KILL").args(traced.split_whitespace()).status()?;
         self.child.wait()?;
         Ok(())
@@ -84,7 +85,10 @@ impl Process {
     /// Its memory, in kilobytes: `VmHWM`, the most it ever had, or `VmRSS`, what it has.
     pub(crate) fn memory(&self, which: &str) -> anyhow::Result<f64> {
         let status = fs::read_to_string(self.proc().join("status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(which)).context("no memory in status")?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(which))
+            .context("no memory in status")?;
         Ok(line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?)
     }
 }

@@ -40,10 +40,11 @@ pub(crate) fn completion(answer: usize) -> String {
 pub(crate) fn tls(folder: &Path) -> anyhow::Result<Arc<ServerConfig>> {
     let cert = CertificateDer::from_pem_file(folder.join("cert.pem")).context("cert.pem")?;
     let key = PrivateKeyDer::from_pem_file(folder.join("key.pem")).context("key.pem")?;
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(vec![cert], key)?;
+    let config =
+        ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![cert], key)?;
     Ok(Arc::new(config))
 }
 

@@ -21,7 +21,8 @@ pub(crate) enum Proxy {
 }
 
 /// All of them; the first two are what others are compared with.
-pub(crate) const ALL: [Proxy; 5] = [Proxy::Direct, Proxy::Nginx, Proxy::AskWeb, Proxy::Haproxy, Proxy::Go];
+pub(crate) const ALL: [Proxy; 5] =
+    [Proxy::Direct, Proxy::Nginx, Proxy::AskWeb, Proxy::Haproxy, Proxy::Go];
 
 /// A way that is open.
 pub(crate) struct Running {
@@ -60,15 +61,24 @@ impl Proxy {
                 ("OPENAI_API_KEY", "sk-bench".to_owned()),
             ]);
         }
-        let process = place.cores.start(&mut command, &place.built.join(format!("{self:?}.log")))?;
+        let process =
+            place.cores.start(&mut command, &place.built.join(format!("{self:?}.log")))?;
         while TcpStream::connect(address).is_err() {
-            ensure!(process.started.elapsed() < Duration::from_secs(10), "{self:?} does not listen");
+            ensure!(
+                process.started.elapsed() < Duration::from_secs(10),
+                "{self:?} does not listen"
+            );
         }
         let start = Instant::now() - process.started;
         Ok(Running { address, process: Some(process), start })
     }
 
-    fn command(self, place: &Place, address: SocketAddr, upstream: SocketAddr) -> anyhow::Result<Command> {
+    fn command(
+        self,
+        place: &Place,
+        address: SocketAddr,
+        upstream: SocketAddr,
+    ) -> anyhow::Result<Command> {
         let config = |name: &str| -> anyhow::Result<_> {
             let text = fs::read_to_string(place.peers.join(format!("{name}.in")))?
                 .replace("@FOLDER@", &place.built.to_string_lossy())
@@ -80,7 +90,9 @@ impl Proxy {
         };
         let mut command;
         match self {
-            Self::Direct | Self::AskWeb => command = Command::new(place.dist.join("ask-web/ask-web")),
+            Self::Direct | Self::AskWeb => {
+                command = Command::new(place.dist.join("ask-web/ask-web"))
+            }
             Self::Nginx => {
                 command = Command::new("/usr/sbin/nginx");
                 command.arg("-c").arg(config("nginx.conf")?);

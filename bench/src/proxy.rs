@@ -34,12 +34,17 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let upstream = upstream::start()?;
     let lua = place.built.join("post.lua");
     std::fs::write(&lua, LUA)?;
-    let running = ALL.into_iter().map(|proxy| proxy.start(place, upstream)).collect::<Result<Vec<_>, _>>()?;
+    let running =
+        ALL.into_iter().map(|proxy| proxy.start(place, upstream)).collect::<Result<Vec<_>, _>>()?;
     let mut loads: Vec<[Load; 2]> = ALL.iter().map(|_| Default::default()).collect();
     for _ in 0..rounds {
         for (running, loads) in running.iter().zip(&mut loads) {
-            for (load, connections, seconds) in loads.iter_mut().zip([("1", "1s"), ("64", "2s")]).map(flat) {
-                let cpu = || running.process.as_ref().map_or(Ok(Default::default()), |process| process.cpu());
+            for (load, connections, seconds) in
+                loads.iter_mut().zip([("1", "1s"), ("64", "2s")]).map(flat)
+            {
+                let cpu = || {
+                    running.process.as_ref().map_or(Ok(Default::default()), |process| process.cpu())
+                };
                 let before = cpu()?;
                 let output = Command::new("wrk")
                     .args(["-t1", "-c", connections, "-d", seconds, "--latency", "-s"])
@@ -52,8 +57,10 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
             }
         }
     }
-    let at = |proxy| ALL.iter().position(|other| *other == proxy).map_or(&loads[0], |at| &loads[at]);
-    let (direct, nginx, ask, go) = (at(Proxy::Direct), at(Proxy::Nginx), at(Proxy::AskWeb), at(Proxy::Go));
+    let at =
+        |proxy| ALL.iter().position(|other| *other == proxy).map_or(&loads[0], |at| &loads[at]);
+    let (direct, nginx, ask, go) =
+        (at(Proxy::Direct), at(Proxy::Nginx), at(Proxy::AskWeb), at(Proxy::Go));
     let mut table = Table::new(&[
         "proxy",
         "1: requests/s",
@@ -84,7 +91,11 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         ),
         table,
         goals: vec![
-            Goal::at_least("64 connections, rate to nginx", ratio(&ask[1].rate, &nginx[1].rate), 0.9),
+            Goal::at_least(
+                "64 connections, rate to nginx",
+                ratio(&ask[1].rate, &nginx[1].rate),
+                0.9,
+            ),
             Goal::at_least("64 connections, rate to Go", ratio(&ask[1].rate, &go[1].rate), 3.0),
             Goal::at_most("1 connection, p50 to nginx", ratio(&ask[0].p50, &nginx[0].p50), 1.1),
         ],
@@ -104,7 +115,8 @@ impl Load {
         }
         let word = |start: &str| {
             let line = said.lines().map(str::trim).find(|line| line.starts_with(start));
-            line.and_then(|line| line[start.len()..].split_whitespace().next()).context("wrk said nothing")
+            line.and_then(|line| line[start.len()..].split_whitespace().next())
+                .context("wrk said nothing")
         };
         let requests: f64 = said
             .lines()

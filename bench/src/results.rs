@@ -57,7 +57,8 @@ impl Table {
     }
 
     fn markdown(&self) -> String {
-        let mut lines: Vec<String> = self.0.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect();
+        let mut lines: Vec<String> =
+            self.0.iter().map(|row| format!("| {} |\n", row.join(" | "))).collect();
         let columns = self.0.first().map_or(0, Vec::len);
         lines.insert(1, format!("| --- |{}\n", " ---: |".repeat(columns - 1)));
         lines.concat()
@@ -75,7 +76,9 @@ impl Section {
         let goals: String = self
             .goals
             .iter()
-            .map(|goal| format!("- {} {}\n", if goal.met { "reached:" } else { "**missed:**" }, goal.what))
+            .map(|goal| {
+                format!("- {} {}\n", if goal.met { "reached:" } else { "**missed:**" }, goal.what)
+            })
             .collect();
         let (title, how, table, where_and_when) =
             (self.title, &self.how, self.table.markdown(), where_and_when()?);
@@ -85,8 +88,11 @@ impl Section {
     /// Puts it into the file in the place of its predecessor, in the order of all titles.
     pub(crate) fn keep(&self, file: &Path, order: &[&str]) -> anyhow::Result<()> {
         let old = fs::read_to_string(file).unwrap_or_default();
-        let mut sections: Vec<String> =
-            old.split("\n## ").skip(1).map(|section| format!("## {}\n", section.trim_end())).collect();
+        let mut sections: Vec<String> = old
+            .split("\n## ")
+            .skip(1)
+            .map(|section| format!("## {}\n", section.trim_end()))
+            .collect();
         let title = |section: &str| section.lines().next().unwrap_or_default()[3..].to_owned();
         sections.retain(|section| title(section) != self.title);
         sections.push(self.markdown()?);

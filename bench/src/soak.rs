@@ -36,7 +36,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     for (name, what, count, soaked) in
         [("`ask`", "answers", ANSWERS, answers), ("`ask-web`", "streams", STREAMS, streams)]
     {
-        for (after, state) in [(count.max(ANSWERS), &soaked.first), (rounds * count, &soaked.last)] {
+        for (after, state) in [(count.max(ANSWERS), &soaked.first), (rounds * count, &soaked.last)]
+        {
             table.row(name, state.cells(&format!("{after} {what}")));
         }
         goals.extend(soaked.goals(name));
@@ -127,7 +128,8 @@ fn account(
         };
         ensure!(!std::mem::replace(&mut seen[number], true), "a second line: {line}");
         let (status, code) = right(number);
-        let said = (field(&line, "status"), field(&line, "code").map(|code| code.trim_matches('"')));
+        let said =
+            (field(&line, "status"), field(&line, "code").map(|code| code.trim_matches('"')));
         ensure!(
             said == (Some(&status.to_string()), Some(code.unwrap_or("null"))),
             "not {status} {code:?}: {line}"

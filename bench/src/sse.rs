@@ -18,7 +18,8 @@ use crate::upstream::{self, stamp};
 pub(crate) const TITLE: &str = "Reverse proxy, streams";
 
 /// How many streams at once, how often in a row, how many pieces each, and milliseconds between them.
-const LEVELS: [(usize, usize, usize, u64); 3] = [(1, 20, 20, 3), (100, 1, 60, 20), (1000, 1, 20, 100)];
+const LEVELS: [(usize, usize, usize, u64); 3] =
+    [(1, 20, 20, 3), (100, 1, 60, 20), (1000, 1, 20, 100)];
 
 /// What a level's rounds took, in microseconds.
 #[derive(Clone, Default)]
@@ -39,7 +40,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let upstream = upstream::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut taken = vec![vec![Taken::default(); LEVELS.len()]; ALL.len()];
-    let running = ALL.into_iter().map(|proxy| proxy.start(place, upstream)).collect::<Result<Vec<_>, _>>()?;
+    let running =
+        ALL.into_iter().map(|proxy| proxy.start(place, upstream)).collect::<Result<Vec<_>, _>>()?;
     let memory = |which: &str| -> anyhow::Result<Vec<f64>> {
         let of = |process: &crate::process::Process| process.memory(which);
         running.iter().map(|running| running.process.as_ref().map_or(Ok(0.0), of)).collect()
@@ -53,7 +55,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         }
     }
     let peak = memory("VmHWM")?;
-    let each: Vec<f64> = idle.iter().zip(&peak).map(|(idle, peak)| (peak - idle) / 1000.0).collect();
+    let each: Vec<f64> =
+        idle.iter().zip(&peak).map(|(idle, peak)| (peak - idle) / 1000.0).collect();
     let mut table = Table::new(&[
         "proxy",
         "first piece µs: 1",
@@ -133,7 +136,8 @@ async fn stream(address: SocketAddr, pieces: usize, gap: u64) -> anyhow::Result<
         let now = stamp();
         buffer.extend_from_slice(&bytes[..read]);
         while let Some(at) = find(&buffer, b"data: ").filter(|at| buffer.len() >= at + 26) {
-            let left: f64 = str::from_utf8(&buffer[at + 6..at + 26])?.parse().context("a piece's time")?;
+            let left: f64 =
+                str::from_utf8(&buffer[at + 6..at + 26])?.parse().context("a piece's time")?;
             stream.pieces.push(now - left);
             buffer.drain(..at + 26);
         }
@@ -148,7 +152,8 @@ async fn stream(address: SocketAddr, pieces: usize, gap: u64) -> anyhow::Result<
 impl Taken {
     fn add(&mut self, streams: &[Stream]) {
         let first: Vec<f64> = streams.iter().map(|stream| stream.first).collect();
-        let pieces: Vec<f64> = streams.iter().flat_map(|stream| stream.pieces.iter().copied()).collect();
+        let pieces: Vec<f64> =
+            streams.iter().flat_map(|stream| stream.pieces.iter().copied()).collect();
         self.first.push(median(&first));
         self.piece.push(median(&pieces));
         self.p99.push(percentile(&pieces, 99));

@@ -69,13 +69,17 @@ pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
 /// The calls between the middle `next` and the last.
 fn count(trace: &str) -> BTreeMap<&str, usize> {
     let lines: Vec<&str> = trace.lines().collect();
-    let nexts: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains("invocation/next")).collect();
+    let nexts: Vec<usize> =
+        (0..lines.len()).filter(|at| lines[*at].contains("invocation/next")).collect();
     let mut calls = BTreeMap::new();
-    let (Some(last), Some(first)) = (nexts.last(), nexts.iter().rev().nth(ANSWERS)) else { return calls };
+    let (Some(last), Some(first)) = (nexts.last(), nexts.iter().rev().nth(ANSWERS)) else {
+        return calls;
+    };
     for line in &lines[*first..*last] {
         // `1234  read(5, …) = 1`, and for a call that another thread has interrupted: `<... read resumed>`.
         let call = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
-        if let Some((name, _)) = call.split_once('(').filter(|_| !call.starts_with(['<', '+', '-'])) {
+        if let Some((name, _)) = call.split_once('(').filter(|_| !call.starts_with(['<', '+', '-']))
+        {
             *calls.entry(name).or_default() += 1;
         }
     }

@@ -113,7 +113,8 @@ fn streamed(request: &[u8]) -> Option<(usize, Duration)> {
 }
 
 async fn write(stream: &mut TcpStream, pieces: usize, gap: Duration) -> anyhow::Result<()> {
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
     for piece in 0..pieces {
         if piece > 0 {

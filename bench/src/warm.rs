@@ -82,10 +82,17 @@ fn all(place: &Place, peers: &[Peer], provider: &str, rounds: usize) -> anyhow::
 
 fn table(peers: &[Peer], taken: &[Taken]) -> Table {
     let base = &taken[0];
-    let mut table =
-        Table::new(&["function", "p50 µs", "p99 µs", "ratio of p50", "CPU µs per answer", "ratio of CPU"]);
+    let mut table = Table::new(&[
+        "function",
+        "p50 µs",
+        "p99 µs",
+        "ratio of p50",
+        "CPU µs per answer",
+        "ratio of CPU",
+    ]);
     for (peer, taken) in peers.iter().zip(taken) {
-        let (p50, p99, cpu) = (median(&taken.times), percentile(&taken.times, 99), median(&taken.cpu));
+        let (p50, p99, cpu) =
+            (median(&taken.times), percentile(&taken.times, 99), median(&taken.cpu));
         let (by_p50, by_cpu) = (ratio(&taken.p50, &base.p50), ratio(&taken.cpu, &base.cpu));
         table.row(
             peer.name(),

@@ -2,8 +2,8 @@
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, AUTHORIZATION,
-    HOST, ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    AUTHORIZATION, HOST, ORIGIN,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
@@ -88,7 +88,9 @@ fn admits_all(settings: &Settings, local: bool) -> bool {
 
 fn listed(settings: &Settings, origin: &HeaderValue) -> bool {
     let Origins::List(origins) = &settings.origins else { return false };
-    origin.to_str().is_ok_and(|origin| origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin)))
+    origin
+        .to_str()
+        .is_ok_and(|origin| origins.iter().any(|listed| listed.eq_ignore_ascii_case(origin)))
 }
 
 /// The request's own origin: the authority of `Origin` is the host that was called, or the browser says so.
@@ -98,7 +100,8 @@ fn is_own(headers: &HeaderMap) -> bool {
         Some(origin.authority()?.to_string())
     };
     value(headers, "sec-fetch-site") == "same-origin"
-        || authority().is_some_and(|authority| authority.eq_ignore_ascii_case(value(headers, HOST.as_str())))
+        || authority()
+            .is_some_and(|authority| authority.eq_ignore_ascii_case(value(headers, HOST.as_str())))
 }
 
 fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
@@ -107,7 +110,12 @@ fn value<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 
 /// The CORS headers of a reply: `Access-Control-Allow-Origin`, but for a page that may not read it, and `exposed`, the
 /// headers it may read.
-pub fn cors(settings: &Settings, headers: &HeaderMap, local: bool, exposed: &'static str) -> HeaderMap {
+pub fn cors(
+    settings: &Settings,
+    headers: &HeaderMap,
+    local: bool,
+    exposed: &'static str,
+) -> HeaderMap {
     let mut cors = HeaderMap::new();
     if let Some(allowed) = allow_origin(settings, headers, local) {
         cors.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
@@ -144,7 +152,8 @@ pub fn question_cors(settings: &Settings, headers: &HeaderMap, local: bool) -> H
 /// What the answer to a preflight adds to [`cors`]: the methods, and the headers that were asked for.
 pub fn preflight(headers: &HeaderMap, methods: &'static str) -> HeaderMap {
     let requested = headers.get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|requested| {
-        let name_byte = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~, ".contains(byte);
+        let name_byte =
+            |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~, ".contains(byte);
         requested.len() <= LONGEST_REQUESTED && requested.as_bytes().iter().all(name_byte)
     });
     let allowed = requested.cloned().unwrap_or(HeaderValue::from_static(ALLOWED));
@@ -160,11 +169,16 @@ mod tests {
     use super::*;
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -201,7 +215,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(origins: &str, local: bool, lines: &[(&'static str, &str)], allowed: bool, shown: Option<&str>) {
+    fn check(
+        origins: &str,
+        local: bool,
+        lines: &[(&'static str, &str)],
+        allowed: bool,
+        shown: Option<&str>,
+    ) {
         let settings = settings(&[("ASK_ORIGINS", origins)]);
         let headers = headers(lines);
         assert_eq!(origin(&settings, &headers, local).is_ok(), allowed, "{origins:?} {lines:?}");
@@ -219,7 +239,13 @@ mod tests {
         check("*", false, &[foreign], true, Some("*"));
         check("https://Page.example/", false, &[foreign], true, Some("https://page.example"));
         check("https://other.example", false, &[foreign], false, None);
-        check("https://other.example, https://page.example", false, &[], true, Some("https://other.example"));
+        check(
+            "https://other.example, https://page.example",
+            false,
+            &[],
+            true,
+            Some("https://other.example"),
+        );
         check("https://other.example", false, &[("origin", "null")], false, None);
         check("null", false, &[("origin", "null")], true, Some("null"));
         let own = ("origin", "https://fn.example:8443");
@@ -265,9 +291,27 @@ mod tests {
             true,
             Some("http://localhost:9000"),
         );
-        check("", true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")], false, None);
-        check("", true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")], false, None);
-        check("", true, &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")], false, None);
+        check(
+            "",
+            true,
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
+            false,
+            None,
+        );
+        check(
+            "",
+            true,
+            &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")],
+            false,
+            None,
+        );
+        check(
+            "",
+            true,
+            &[("sec-fetch-site", "same-site"), ("sec-fetch-mode", "no-cors")],
+            false,
+            None,
+        );
         check("", true, &[("sec-fetch-site", "none"), ("sec-fetch-mode", "navigate")], true, None);
         check("", true, &[], true, None);
         check("", true, &[("host", "localhost:9000")], true, Some("http://localhost:9000"));

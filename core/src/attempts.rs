@@ -27,8 +27,9 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// How long an answer may take: the limit less a margin for the reply's own way, and `ASK_TIMEOUT` where it is shorter.
 pub fn budget(settings: &Settings, limit: Option<Duration>) -> Duration {
-    let budget =
-        limit.map_or(UNLIMITED, |limit| limit - (limit / 10).min(Duration::from_secs(1))).min(LONGEST);
+    let budget = limit
+        .map_or(UNLIMITED, |limit| limit - (limit / 10).min(Duration::from_secs(1)))
+        .min(LONGEST);
     settings.timeout.map_or(budget, |timeout| timeout.min(budget))
 }
 
@@ -125,7 +126,9 @@ impl<'a> Attempts<'a> {
 
     fn last(&self, failure: Failure) -> Failure {
         match failure {
-            Failure::UpstreamModel { .. } => Failure::UpstreamModel { models: self.settings.models.clone() },
+            Failure::UpstreamModel { .. } => {
+                Failure::UpstreamModel { models: self.settings.models.clone() }
+            }
             other => other,
         }
     }
@@ -169,7 +172,9 @@ mod tests {
     use super::*;
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn now(instant: Instant, left: u64) -> Now {
@@ -225,14 +230,20 @@ mod tests {
         let mut memory = Memory::default();
         let start = Instant::now();
         let mut attempts = Attempts::new(&settings, &memory, start);
-        assert_eq!(attempts.after(busy("7"), &mut memory, now(start, 60), 0.5), Ok(Duration::from_secs(7)));
+        assert_eq!(
+            attempts.after(busy("7"), &mut memory, now(start, 60), 0.5),
+            Ok(Duration::from_secs(7))
+        );
         assert_eq!(
             attempts.after(busy("61"), &mut memory, now(start, 60), 0.5),
             Err(Failure::UpstreamBusy { retry_after: Some("61".into()) })
         );
         let unlimited = Now { left: None, ..now(start, 0) };
         let mut attempts = Attempts::new(&settings, &memory, start);
-        assert_eq!(attempts.after(busy("59"), &mut memory, unlimited, 0.5), Ok(Duration::from_secs(59)));
+        assert_eq!(
+            attempts.after(busy("59"), &mut memory, unlimited, 0.5),
+            Ok(Duration::from_secs(59))
+        );
         assert!(attempts.after(busy("61"), &mut memory, unlimited, 0.5).is_err());
     }
 
@@ -263,9 +274,12 @@ mod tests {
         let settings = settings(&[("OPENAI_API_KEY", "k")]);
         let mut memory = Memory::default();
         let start = Instant::now();
-        for failure in
-            [Failure::UpstreamKey, Failure::UpstreamRegion, Failure::AnswerFiltered, Failure::Deadline]
-        {
+        for failure in [
+            Failure::UpstreamKey,
+            Failure::UpstreamRegion,
+            Failure::AnswerFiltered,
+            Failure::Deadline,
+        ] {
             let mut attempts = Attempts::new(&settings, &memory, start);
             assert_eq!(
                 attempts.after(failure.clone().into(), &mut memory, now(start, 60), 0.5),
@@ -283,9 +297,13 @@ mod tests {
 
         let mut attempts = Attempts::new(&settings, &memory, start);
         assert_eq!(key(&attempts), "a");
-        assert!(attempts.after(Failure::UpstreamKey.into(), &mut memory, now(start, 60), 0.5).is_ok());
+        assert!(
+            attempts.after(Failure::UpstreamKey.into(), &mut memory, now(start, 60), 0.5).is_ok()
+        );
         assert_eq!(key(&attempts), "b");
-        assert!(attempts.after(Failure::UpstreamQuota.into(), &mut memory, now(start, 60), 0.5).is_ok());
+        assert!(
+            attempts.after(Failure::UpstreamQuota.into(), &mut memory, now(start, 60), 0.5).is_ok()
+        );
         assert_eq!(key(&attempts), "c");
 
         assert_eq!(key(&Attempts::new(&settings, &memory, start + Duration::from_secs(599))), "c");
@@ -301,7 +319,9 @@ mod tests {
         let mut memory = Memory::default();
         let start = Instant::now();
         let mut attempts = Attempts::new(&settings, &memory, start);
-        assert!(attempts.after(Failure::UpstreamKey.into(), &mut memory, now(start, 60), 0.5).is_ok());
+        assert!(
+            attempts.after(Failure::UpstreamKey.into(), &mut memory, now(start, 60), 0.5).is_ok()
+        );
         assert_eq!(
             attempts.after(Failure::UpstreamKey.into(), &mut memory, now(start, 60), 0.5),
             Err(Failure::UpstreamKey)

@@ -28,7 +28,10 @@ impl BaseUrl {
     /// `https://`, a user, a query, a fragment, or the end point itself.
     pub fn parse(url: &str) -> Result<Self, Sentence> {
         if url.contains(['?', '#']) {
-            return Err(Sentence::new("must not have a query or a fragment", "不能带查询参数或片段"));
+            return Err(Sentence::new(
+                "must not have a query or a fragment",
+                "不能带查询参数或片段",
+            ));
         }
         let not_a_url = || {
             Sentence::new(
@@ -58,7 +61,10 @@ impl BaseUrl {
         }
         let path = uri.path().trim_end_matches('/');
         if path.ends_with("/chat/completions") {
-            return Err(Sentence::new("must end before /chat/completions", "应去掉末尾的 /chat/completions"));
+            return Err(Sentence::new(
+                "must end before /chat/completions",
+                "应去掉末尾的 /chat/completions",
+            ));
         }
         Ok(Self { https, authority: authority.to_string(), path: path.to_owned() })
     }
@@ -101,7 +107,10 @@ mod tests {
     #[track_caller]
     fn check(url: &str, completions: &str, host: &str, port: u16) {
         let base = BaseUrl::parse(url).unwrap();
-        assert_eq!((base.completions().as_str(), base.host(), base.port()), (completions, host, port));
+        assert_eq!(
+            (base.completions().as_str(), base.host(), base.port()),
+            (completions, host, port)
+        );
     }
 
     #[test]

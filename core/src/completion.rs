@@ -53,7 +53,8 @@ pub fn request(settings: &Settings, model: &str, messages: &[Message], stream: b
     }
 
     let system = settings.system_prompt.iter().map(|content| Said { role: Role::System, content });
-    let said = messages.iter().map(|message| Said { role: message.role, content: &message.content });
+    let said =
+        messages.iter().map(|message| Said { role: message.role, content: &message.content });
     let request = Request {
         model,
         messages: system.chain(said).collect(),
@@ -65,7 +66,12 @@ pub fn request(settings: &Settings, model: &str, messages: &[Message], stream: b
 }
 
 /// Reads a whole reply of the provider's.
-pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8], mask: &Mask) -> Result<Answer, Refusal> {
+pub fn read(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    mask: &Mask,
+) -> Result<Answer, Refusal> {
     if status != StatusCode::OK {
         return Err(refusal::of_reply(status, headers, body, mask));
     }
@@ -125,12 +131,15 @@ impl Completion {
     pub(crate) fn content(self, mask: &Mask) -> Result<Content, Refusal> {
         // Some send an empty one beside every answer.
         let says = |error: &Value| {
-            !matches!(error, Value::Null | Value::Bool(false)) && *error != "" && *error != json!({})
+            !matches!(error, Value::Null | Value::Bool(false))
+                && *error != ""
+                && *error != json!({})
         };
         if let Some(error) = self.error.filter(says) {
             return Err(refusal::of_error(StatusCode::OK, &error, mask));
         }
-        let choice = self.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
+        let choice =
+            self.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
         let part = choice.message.or(choice.delta).unwrap_or_default();
         Ok(Content {
             text: part.content.0,
@@ -238,7 +247,9 @@ mod tests {
     use super::*;
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn read_ok(body: &str) -> Result<Answer, Failure> {
@@ -292,7 +303,9 @@ mod tests {
         check(r#"{"content":null,"refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"","refusal":"I can't."}"#, "I can't.");
         check(r#"{"content":"a","reasoning_content":"hm","refusal":null}"#, "a");
-        for beside in ["\"error\":null", "\"error\":\"\"", "\"error\":{}", "\"error\":false", "\"model\":7"] {
+        for beside in
+            ["\"error\":null", "\"error\":\"\"", "\"error\":{}", "\"error\":false", "\"model\":7"]
+        {
             let body = format!(
                 "{{{beside},\"choices\":[{{\"message\":{{\"content\":\"a\"}},\"finish_reason\":0}}]}}"
             );
@@ -343,8 +356,13 @@ mod tests {
 
     #[test]
     fn what_is_no_completion_is_a_failure_of_the_provider() {
-        for body in ["", "<html>", "\"x\"", "{\"choices\":7}", "{\"choices\":[{\"message\":{\"content\":\"a"]
-        {
+        for body in [
+            "",
+            "<html>",
+            "\"x\"",
+            "{\"choices\":7}",
+            "{\"choices\":[{\"message\":{\"content\":\"a",
+        ] {
             assert_eq!(read_ok(body).unwrap_err().code(), "upstream_failed", "{body}");
         }
     }

@@ -113,7 +113,8 @@ pub fn bypasses(no_proxy: &str, base_url: &BaseUrl) -> Result<bool, Sentence> {
         };
         let name = name.trim_start_matches('[').trim_end_matches(']');
         let name = name.strip_prefix('*').unwrap_or(name).trim_start_matches('.');
-        let below = host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        let below =
+            host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         !name.is_empty() && below && port.is_none_or(|port| port == base_url.port().to_string())
     }))
 }
@@ -132,17 +133,29 @@ mod tests {
             ("SOCKS5h://me:p%40ss@host", EgressKind::Socks5h, "host", 1080, Some(("me", "p@ss"))),
         ] {
             let egress = Egress::parse(value).unwrap();
-            assert_eq!((egress.kind, egress.host.as_str(), egress.port), (kind, host, port), "{value}");
-            let login = egress.login.as_ref().map(|(name, password)| (name.expose(), password.expose()));
+            assert_eq!(
+                (egress.kind, egress.host.as_str(), egress.port),
+                (kind, host, port),
+                "{value}"
+            );
+            let login =
+                egress.login.as_ref().map(|(name, password)| (name.expose(), password.expose()));
             assert_eq!(login, user, "{value}");
         }
     }
 
     #[test]
     fn what_cannot_be_used_is_an_error() {
-        for value in
-            ["https://p:1", "socks4://p", "ftp://p", "http://", "http://p:99999", "http://p:", "p:0", "a b"]
-        {
+        for value in [
+            "https://p:1",
+            "socks4://p",
+            "ftp://p",
+            "http://",
+            "http://p:99999",
+            "http://p:",
+            "p:0",
+            "a b",
+        ] {
             assert!(Egress::parse(value).is_err(), "{value}");
         }
     }
@@ -150,7 +163,11 @@ mod tests {
     #[test]
     fn no_proxy_knows_suffixes_addresses_and_networks() {
         let check = |no_proxy: &str, url: &str, expected: bool| {
-            assert_eq!(bypasses(no_proxy, &BaseUrl::parse(url).unwrap()), Ok(expected), "{no_proxy} {url}");
+            assert_eq!(
+                bypasses(no_proxy, &BaseUrl::parse(url).unwrap()),
+                Ok(expected),
+                "{no_proxy} {url}"
+            );
         };
         check("*", "https://api.openai.com/v1", true);
         check("openai.com", "https://api.openai.com/v1", true);
@@ -166,7 +183,8 @@ mod tests {
         check("[::1]:1", "http://[::1]:1/v1", true);
         check("fd00::/8", "http://[fd00::2]/v1", true);
         check("", "https://api.openai.com/v1", false);
-        for no_network in ["10.0.0.0/33", "localhost, 10.0.0/8", "http://localhost/", "*, fd00::/x"] {
+        for no_network in ["10.0.0.0/33", "localhost, 10.0.0/8", "http://localhost/", "*, fd00::/x"]
+        {
             let base_url = BaseUrl::parse("https://api.openai.com/v1").unwrap();
             assert!(bypasses(no_network, &base_url).is_err(), "{no_network}");
         }

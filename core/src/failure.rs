@@ -119,7 +119,9 @@ impl Failure {
     /// The status of the reply.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::QuestionMissing | Self::BodyUnreadable(_) | Self::Format => StatusCode::BAD_REQUEST,
+            Self::QuestionMissing | Self::BodyUnreadable(_) | Self::Format => {
+                StatusCode::BAD_REQUEST
+            }
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::QuestionTooLong { .. } | Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -304,7 +306,10 @@ impl Failure {
 /// The provider's own words, and the hint at `OPENAI_BASE_URL` where path or host is at fault.
 fn refused_because(status: StatusCode, message: &str, lang: Lang) -> String {
     let address = status.is_redirection()
-        || matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE);
+        || matches!(
+            status,
+            StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE
+        );
     match (lang, message.is_empty(), address) {
         (Lang::En, true, true) => ": check the host and the path in OPENAI_BASE_URL.".into(),
         (Lang::En, true, false) => ".".into(),
@@ -314,7 +319,9 @@ fn refused_because(status: StatusCode, message: &str, lang: Lang) -> String {
         (Lang::En, false, false) => format!(": {message}"),
         (Lang::Zh, true, true) => "：请检查 OPENAI_BASE_URL 的主机和路径。".into(),
         (Lang::Zh, true, false) => "。".into(),
-        (Lang::Zh, false, true) => format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方说：{message}"),
+        (Lang::Zh, false, true) => {
+            format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方说：{message}")
+        }
         (Lang::Zh, false, false) => format!("：{message}"),
     }
 }
@@ -337,7 +344,10 @@ mod tests {
                 Failure::UpstreamRefused { status: StatusCode::NOT_FOUND, message: String::new() },
                 "OPENAI_BASE_URL",
             ),
-            (Failure::UpstreamRefused { status: StatusCode::FOUND, message: "x".into() }, "OPENAI_BASE_URL"),
+            (
+                Failure::UpstreamRefused { status: StatusCode::FOUND, message: "x".into() },
+                "OPENAI_BASE_URL",
+            ),
         ] {
             for lang in [Lang::En, Lang::Zh] {
                 assert!(failure.sentence(lang).contains(variable), "{failure:?} {lang:?}");

@@ -53,7 +53,9 @@ mod tests {
         ] {
             assert_eq!(read::<String>(json.as_bytes()).unwrap(), text, "{json}");
         }
-        for json in [r#""\ud800"#, r#""\ud8"#, r#""\ud80g""#, "\"\\", "", "\"\\ud800\\u00\"", "\"\\ud800\\"] {
+        for json in
+            [r#""\ud800"#, r#""\ud8"#, r#""\ud80g""#, "\"\\", "", "\"\\ud800\\u00\"", "\"\\ud800\\"]
+        {
             assert!(read::<String>(json.as_bytes()).is_err(), "{json}");
         }
     }

@@ -67,7 +67,8 @@ pub(crate) fn preferred<T>(
     for member in values.flat_map(|value| value.split(',')) {
         let mut parts = member.split(';').map(str::trim);
         let Some(found) = parts.next().and_then(&known) else { continue };
-        let weight = parts.find_map(|parameter| parameter.strip_prefix(['q', 'Q'])?.strip_prefix('='));
+        let weight =
+            parts.find_map(|parameter| parameter.strip_prefix(['q', 'Q'])?.strip_prefix('='));
         let weight = weight.map_or(1.0, |weight| weight.trim().parse().unwrap_or(0.0));
         if weight > heaviest {
             heaviest = weight;

@@ -42,7 +42,9 @@ pub(crate) fn verify(
 ) -> Option<Result<(), Failure>> {
     let signature = query.get("sig")?;
     Some(match (query.get("exp"), BASE64_URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='))) {
-        (Some(expires), Ok(tag)) if is_signed(key, path, expires, query, &tag) && !is_over(expires, now) => {
+        (Some(expires), Ok(tag))
+            if is_signed(key, path, expires, query, &tag) && !is_over(expires, now) =>
+        {
             Ok(())
         }
         _ => Err(Failure::Link),
@@ -66,8 +68,8 @@ fn is_over(expires: &str, now: SystemTime) -> bool {
 
 fn mac(key: &Secret, path: &str, expires: &str, question: Option<&str>) -> Hmac<Sha256> {
     // A key of any length is taken.
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()).expect("HMAC takes keys of any length");
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
+        .expect("HMAC takes keys of any length");
     for part in ["ask1\n", path, "\n", expires] {
         mac.update(part.as_bytes());
     }
@@ -113,14 +115,21 @@ mod tests {
         check(&link, "/ask", "hi", 1000, false);
         check(&link, "/", "hi", 999, false);
         check(&Link { expires: 2000, ..link.clone() }, "/ask", "hi", 999, false);
-        check(&Link { signature: format!("A{}", &link.signature[1..]), ..link }, "/ask", "hi", 999, false);
+        check(
+            &Link { signature: format!("A{}", &link.signature[1..]), ..link },
+            "/ask",
+            "hi",
+            999,
+            false,
+        );
         check(&Link { expires: 1000, signature: "!".into() }, "/ask", "hi", 999, false);
     }
 
     #[test]
     fn a_clock_that_jumps_by_years_only_makes_a_link_too_old_or_good_again() {
         let link = sign(&key(), "/", 1_800_000_000, None);
-        let query = Query::parse(format!("exp=1800000000&sig={}", link.signature).as_bytes()).unwrap();
+        let query =
+            Query::parse(format!("exp=1800000000&sig={}", link.signature).as_bytes()).unwrap();
         let years = Duration::from_secs(100 * 365 * 86_400);
         for (time, expected) in [
             (SystemTime::UNIX_EPOCH - years, Ok(())),

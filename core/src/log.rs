@@ -184,7 +184,11 @@ mod tests {
         for text in ["\u{1}".repeat(9000), "好".repeat(9000), "a".repeat(9000)] {
             let line = Line { question: Some(text.clone()), answer: Some(text), ..line("/") };
             let written = String::from_utf8(line.write(&Mask::default())).unwrap();
-            assert!(written.len() <= LONGEST_LINE && written.contains("question"), "{}", written.len());
+            assert!(
+                written.len() <= LONGEST_LINE && written.contains("question"),
+                "{}",
+                written.len()
+            );
         }
     }
 }

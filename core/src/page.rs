@@ -13,8 +13,11 @@ const WIDGET_JS: &str = include_str!("page/widget.js");
 /// The page that asks. Its policy allows its own script and style by their hashes, questions to this address, and
 /// nothing else.
 pub fn ask(caller: &Caller) -> Response<Vec<u8>> {
-    let mut reply =
-        caller.reply(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), ASK_HTML);
+    let mut reply = caller.reply(
+        StatusCode::OK,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+        ASK_HTML,
+    );
     let policy = format!(
         "default-src 'none'; script-src 'sha256-{}'; style-src 'sha256-{}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -29,13 +32,18 @@ pub fn ask(caller: &Caller) -> Response<Vec<u8>> {
 
 /// The chat bubble that any page embeds with one script tag.
 pub fn widget(caller: &Caller) -> Response<Vec<u8>> {
-    caller.reply(StatusCode::OK, HeaderValue::from_static("text/javascript; charset=utf-8"), WIDGET_JS)
+    caller.reply(
+        StatusCode::OK,
+        HeaderValue::from_static("text/javascript; charset=utf-8"),
+        WIDGET_JS,
+    )
 }
 
 /// The hash of the page's only element of this name, as a policy names it.
 fn hash_of(element: &str) -> String {
     let begin = format!("<{element}>");
-    let inside = ASK_HTML.split_once(&begin).and_then(|(_, rest)| rest.split_once(&format!("</{element}>")));
+    let inside =
+        ASK_HTML.split_once(&begin).and_then(|(_, rest)| rest.split_once(&format!("</{element}>")));
     BASE64_STANDARD.encode(Sha256::digest(inside.map_or("", |(inside, _)| inside)))
 }
 

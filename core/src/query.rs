@@ -40,7 +40,8 @@ impl Query {
 }
 
 fn decode(encoded: &[u8]) -> Result<String, Failure> {
-    let spaced: Vec<u8> = encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
+    let spaced: Vec<u8> =
+        encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
     String::from_utf8(percent_decode(&spaced).collect()).map_err(|_| not_utf8())
 }
 
@@ -55,7 +56,8 @@ mod tests {
 
     #[test]
     fn values_are_decoded_once() {
-        let query = Query::parse("q=100%2525&q=C%2B%2B+is&flag&e=%E4%BD%A0=a&&x=%zz".as_bytes()).unwrap();
+        let query =
+            Query::parse("q=100%2525&q=C%2B%2B+is&flag&e=%E4%BD%A0=a&&x=%zz".as_bytes()).unwrap();
         assert_eq!(query.all("q").collect::<Vec<_>>(), ["100%25", "C++ is"]);
         assert_eq!(query.get("flag"), None);
         assert_eq!(query.get("e"), Some("你=a"));

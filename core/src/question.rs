@@ -83,9 +83,10 @@ impl Body {
         match serde_json::from_slice(body) {
             Ok(Value::Object(object)) => Ok(Self::Object(object)),
             Ok(Value::String(text)) => Ok(Self::Text(text)),
-            Ok(_) => {
-                Err(unreadable("its JSON is neither an object nor a string", "JSON 既不是对象也不是字符串"))
-            }
+            Ok(_) => Err(unreadable(
+                "its JSON is neither an object nor a string",
+                "JSON 既不是对象也不是字符串",
+            )),
             Err(_) => Err(unreadable("it is not valid JSON", "不是合法的 JSON")),
         }
     }
@@ -169,7 +170,10 @@ fn checked(messages: Vec<Message>, settings: &Settings) -> Result<Vec<Message>, 
     }
 }
 
-fn in_object(object: &Map<String, Value>, has_system_prompt: bool) -> Result<Vec<Message>, Failure> {
+fn in_object(
+    object: &Map<String, Value>,
+    has_system_prompt: bool,
+) -> Result<Vec<Message>, Failure> {
     let named = NAMES.iter().filter_map(|name| object.get(*name)?.as_str());
     if let Some(question) = named.map(str::trim).find(|question| !question.is_empty()) {
         return Ok(vec![Message::user(question)]);
@@ -235,7 +239,9 @@ fn joined(parts: &[Value], role: Role) -> Result<String, Failure> {
     let mut joined = String::new();
     for part in parts {
         match (part["text"].as_str(), part["type"].as_str()) {
-            (Some(text), None | Some("text" | "input_text" | "output_text")) => joined.push_str(text),
+            (Some(text), None | Some("text" | "input_text" | "output_text")) => {
+                joined.push_str(text)
+            }
             _ if role == Role::Assistant => {}
             _ => return Err(unreadable("only text can be asked here", "这里只接受文字提问")),
         }
@@ -257,7 +263,9 @@ mod tests {
     const FORM: &str = "application/x-www-form-urlencoded";
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn ask_with(
@@ -377,7 +385,8 @@ mod tests {
             {"role":"user","content":[{"type":"text","text":"What is "},{"type":"text","text":"Rust? "}]}
         ]}"#;
         let said: Vec<_> = ask("", JSON, body.as_bytes()).unwrap();
-        let said: Vec<_> = said.iter().map(|message| (message.role, message.content.as_str())).collect();
+        let said: Vec<_> =
+            said.iter().map(|message| (message.role, message.content.as_str())).collect();
         let expected = [
             (Role::System, "Be brief."),
             (Role::User, "a"),
@@ -398,8 +407,14 @@ mod tests {
             (r#"[{"content":"x"}]"#, "body_unreadable"),
             (r#"["x"]"#, "body_unreadable"),
             (r#"7"#, "body_unreadable"),
-            (r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#, "body_unreadable"),
-            (r#"[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]"#, "body_unreadable"),
+            (
+                r#"[{"role":"user","content":"a"},{"role":"assistant","content":"b"}]"#,
+                "body_unreadable",
+            ),
+            (
+                r#"[{"role":"user","content":[{"type":"image_url","image_url":{}}]}]"#,
+                "body_unreadable",
+            ),
             (r#"[{"role":"user","content":7}]"#, "body_unreadable"),
         ] {
             refuse("", JSON, format!("{{\"messages\":{messages}}}"), code);
@@ -417,8 +432,12 @@ mod tests {
     fn length_counts_in_characters_over_all_messages() {
         let settings = settings(&[("ASK_MAX_QUESTION", "4")]);
         assert!(ask_with(&settings, "q=%E4%BD%A0%E5%A5%BD%E5%90%97%EF%BC%9F", "", b"").is_ok());
-        assert_eq!(ask_with(&settings, "q=abcde", "", b"").unwrap_err(), Failure::QuestionTooLong { max: 4 });
-        let body = br#"{"messages":[{"role":"user","content":"abc"},{"role":"user","content":"de"}]}"#;
+        assert_eq!(
+            ask_with(&settings, "q=abcde", "", b"").unwrap_err(),
+            Failure::QuestionTooLong { max: 4 }
+        );
+        let body =
+            br#"{"messages":[{"role":"user","content":"abc"},{"role":"user","content":"de"}]}"#;
         assert_eq!(ask_with(&settings, "", JSON, body).unwrap_err().code(), "question_too_long");
     }
 }

@@ -42,8 +42,9 @@ impl Refusal {
     pub(crate) fn with_headers(mut self, headers: &HeaderMap) -> Self {
         let named = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         // It is passed on, so it has to be one: seconds or a date.
-        let known =
-            named.filter(|after| after.parse::<u32>().is_ok() || httpdate::parse_http_date(after).is_ok());
+        let known = named.filter(|after| {
+            after.parse::<u32>().is_ok() || httpdate::parse_http_date(after).is_ok()
+        });
         self.retry_after = known.map(str::to_owned);
         if let Failure::UpstreamBusy { retry_after } = &mut self.failure {
             retry_after.clone_from(&self.retry_after);
@@ -63,7 +64,12 @@ pub fn wait(retry_after: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// What a reply that is not a 200 means.
-pub(crate) fn of_reply(status: StatusCode, headers: &HeaderMap, body: &[u8], mask: &Mask) -> Refusal {
+pub(crate) fn of_reply(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    mask: &Mask,
+) -> Refusal {
     let error = json::read(body).unwrap_or(Value::Null);
     // Some put the members of the error at the top, some a string in its place.
     let error = match error.get("error") {
@@ -82,7 +88,8 @@ pub(crate) fn of_error(status: StatusCode, error: &Value, mask: &Mask) -> Refusa
         .find_map(|name| error[*name].as_str())
         .or(error.as_str())
         .unwrap_or_default();
-    let message = mask.text(&message.trim().chars().take(LONGEST_MESSAGE).collect::<String>()).into_owned();
+    let message =
+        mask.text(&message.trim().chars().take(LONGEST_MESSAGE).collect::<String>()).into_owned();
     if code.is_any(&["unsupported_country_region_territory"]) {
         return Failure::UpstreamRegion.into();
     }
@@ -103,17 +110,21 @@ pub(crate) fn of_error(status: StatusCode, error: &Value, mask: &Mask) -> Refusa
     if status == StatusCode::TOO_MANY_REQUESTS || code.is_any(BUSY) {
         return Refusal::passing(Failure::UpstreamBusy { retry_after: None });
     }
-    let refused =
-        status.is_client_error() || status.is_redirection() || code.is_any(&["invalid_request_error"]);
+    let refused = status.is_client_error()
+        || status.is_redirection()
+        || code.is_any(&["invalid_request_error"]);
     if refused && status != StatusCode::REQUEST_TIMEOUT {
         return Failure::UpstreamRefused { status, message }.into();
     }
     let said = match (status, message.is_empty()) {
         (StatusCode::OK, true) => Sentence::new("it sent an error", "它返回了错误"),
-        (StatusCode::OK, false) => Sentence::new(format!("it says: {message}"), format!("它说：{message}")),
-        (status, true) => {
-            Sentence::new(format!("status {}", status.as_u16()), format!("状态码 {}", status.as_u16()))
+        (StatusCode::OK, false) => {
+            Sentence::new(format!("it says: {message}"), format!("它说：{message}"))
         }
+        (status, true) => Sentence::new(
+            format!("status {}", status.as_u16()),
+            format!("状态码 {}", status.as_u16()),
+        ),
         (status, false) => {
             let status = status.as_u16();
             Sentence::new(
@@ -204,7 +215,12 @@ mod tests {
             false,
         );
         check(401, "<html>", "upstream_key", false);
-        check(403, r#"{"error":{"code":"unsupported_country_region_territory"}}"#, "upstream_region", false);
+        check(
+            403,
+            r#"{"error":{"code":"unsupported_country_region_territory"}}"#,
+            "upstream_region",
+            false,
+        );
         check(403, r#"{"error":{"message":"no"}}"#, "upstream_refused", false);
         check(404, r#"{"error":{"code":"model_not_found"}}"#, "upstream_model", false);
         check(
@@ -213,11 +229,21 @@ mod tests {
             "upstream_model",
             false,
         );
-        check(404, r#"{"message":"The model `x` does not exist.","code":404}"#, "upstream_model", false);
+        check(
+            404,
+            r#"{"message":"The model `x` does not exist.","code":404}"#,
+            "upstream_model",
+            false,
+        );
         check(404, "<html>Not Found</html>", "upstream_refused", false);
         check(429, r#"{"error":{"code":"rate_limit_exceeded"}}"#, "upstream_busy", true);
         check(429, "", "upstream_busy", true);
-        check(429, r#"{"error":{"type":"insufficient_quota","code":null}}"#, "upstream_quota", false);
+        check(
+            429,
+            r#"{"error":{"type":"insufficient_quota","code":null}}"#,
+            "upstream_quota",
+            false,
+        );
         check(
             429,
             r#"{"error":{"type":"requests","code":"project_spend_limit_exceeded"}}"#,
@@ -246,15 +272,21 @@ mod tests {
         assert_eq!(code(r#"{"code":429,"message":"slow"}"#), "upstream_busy");
         assert_eq!(code(r#"{"code":"400","message":"bad"}"#), "upstream_refused");
         assert_eq!(code(r#"{"type":"invalid_request_error"}"#), "upstream_refused");
-        assert_eq!(code(r#"{"type":"server_error","code":"server_is_overloaded"}"#), "upstream_failed");
+        assert_eq!(
+            code(r#"{"type":"server_error","code":"server_is_overloaded"}"#),
+            "upstream_failed"
+        );
         assert_eq!(code(r#""overloaded""#), "upstream_failed");
     }
 
     #[test]
     fn the_providers_message_is_shown_masked_and_cut() {
         let body = format!(r#"{{"error":{{"message":"bad key sk-12345 {}"}}}}"#, "x".repeat(600));
-        let refusal = of_reply(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), &Mask::default());
-        let Failure::UpstreamRefused { message, .. } = refusal.failure else { panic!("{refusal:?}") };
+        let refusal =
+            of_reply(StatusCode::BAD_REQUEST, &HeaderMap::new(), body.as_bytes(), &Mask::default());
+        let Failure::UpstreamRefused { message, .. } = refusal.failure else {
+            panic!("{refusal:?}")
+        };
         assert!(message.starts_with("bad key […] x"));
         assert!(message.chars().count() < LONGEST_MESSAGE);
     }
@@ -274,6 +306,9 @@ mod tests {
         let busy = of_reply(StatusCode::TOO_MANY_REQUESTS, &headers, b"", &Mask::default()).failure;
         assert_eq!(busy.retry_after().as_deref(), Some("20"));
         let failed = of_reply(StatusCode::SERVICE_UNAVAILABLE, &headers, b"", &Mask::default());
-        assert_eq!((failed.retry_after.as_deref(), failed.failure.retry_after()), (Some("20"), None));
+        assert_eq!(
+            (failed.retry_after.as_deref(), failed.failure.retry_after()),
+            (Some("20"), None)
+        );
     }
 }

@@ -91,13 +91,16 @@ impl Caller {
         let mut reply = match self.shape {
             Shape::Text => self.reply(failure.status(), Shape::Text.content_type(), sentence),
             Shape::Json | Shape::Sse | Shape::Ndjson => {
-                let object = json!({"error": sentence, "message": sentence, "code": failure.code()});
+                let object =
+                    json!({"error": sentence, "message": sentence, "code": failure.code()});
                 self.reply(failure.status(), Shape::Json.content_type(), object.to_string())
             }
         };
         let headers = reply.headers_mut();
         headers.insert(X_ERROR_CODE, HeaderValue::from_static(failure.code()));
-        if let Some(after) = failure.retry_after().and_then(|after| HeaderValue::try_from(after).ok()) {
+        if let Some(after) =
+            failure.retry_after().and_then(|after| HeaderValue::try_from(after).ok())
+        {
             headers.insert(RETRY_AFTER, after);
         }
         match failure {
@@ -202,7 +205,9 @@ impl Events {
         self.id += 1;
         match self.shape {
             Shape::Text | Shape::Json => text.as_bytes().to_vec(),
-            Shape::Sse => format!("id: {}\ndata: {}\n\n", self.id, json!({"text": text})).into_bytes(),
+            Shape::Sse => {
+                format!("id: {}\ndata: {}\n\n", self.id, json!({"text": text})).into_bytes()
+            }
             Shape::Ndjson => line(&json!({"type": "item", "content": text})),
         }
     }
@@ -284,8 +289,7 @@ mod tests {
         assert!(!reply.headers().contains_key(X_FINISH_REASON));
 
         let reply = caller(Shape::Json).answer(answer("a"), "m");
-        let expected =
-            r#"{"text":"a","output":"a","model":"m-1","finish_reason":"stop","usage":{"total_tokens":3}}"#;
+        let expected = r#"{"text":"a","output":"a","model":"m-1","finish_reason":"stop","usage":{"total_tokens":3}}"#;
         assert_eq!(body(&reply), expected);
 
         let reply = caller(Shape::Sse).answer(answer("a\nb"), "m");
@@ -296,7 +300,11 @@ mod tests {
             body(&reply).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(
             lines,
-            [json!({"type": "begin"}), json!({"type": "item", "content": "a"}), json!({"type": "end"})]
+            [
+                json!({"type": "begin"}),
+                json!({"type": "item", "content": "a"}),
+                json!({"type": "end"})
+            ]
         );
     }
 
@@ -339,8 +347,10 @@ mod tests {
     #[test]
     fn a_failure_in_a_stream_is_an_event_and_in_text_nothing() {
         assert_eq!(Events::new(Shape::Text).failure(&Failure::Deadline, Lang::En), None);
-        let event = String::from_utf8(Events::new(Shape::Sse).failure(&Failure::Deadline, Lang::Zh).unwrap())
-            .unwrap();
+        let event = String::from_utf8(
+            Events::new(Shape::Sse).failure(&Failure::Deadline, Lang::Zh).unwrap(),
+        )
+        .unwrap();
         assert!(event.starts_with("data: {\"error\":\"还没得到回答") && event.ends_with("}\n\n"));
         let line = Events::new(Shape::Ndjson).failure(&Failure::Deadline, Lang::En).unwrap();
         let line: Value = serde_json::from_slice(&line).unwrap();

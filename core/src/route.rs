@@ -33,8 +33,15 @@ pub enum Received {
 }
 
 /// Link previews fetch what somebody wrote in a chat; a question in there was asked by nobody.
-const PREVIEW_AGENTS: [&str; 7] =
-    ["slackbot", "twitterbot", "facebookexternalhit", "telegrambot", "whatsapp", "discordbot", "linkedinbot"];
+const PREVIEW_AGENTS: [&str; 7] = [
+    "slackbot",
+    "twitterbot",
+    "facebookexternalhit",
+    "telegrambot",
+    "whatsapp",
+    "discordbot",
+    "linkedinbot",
+];
 
 /// A query of 64 KB has room for so many characters of any kind.
 const SURELY_IN_A_QUERY: usize = 16_000;
@@ -52,7 +59,11 @@ pub struct Arrival<'a> {
 
 /// Takes a request to the question endpoint: the question, or the reply where it has none, may not ask it, or asks for
 /// something else.
-pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arrival: Arrival) -> Received {
+pub fn receive<B: AsRef<[u8]>>(
+    settings: &Settings,
+    request: &Request<B>,
+    arrival: Arrival,
+) -> Received {
     let headers = request.headers();
     let query = Query::parse(request.uri().query().unwrap_or_default().as_bytes());
     let body = Body::read(headers, request.body().as_ref());
@@ -85,7 +96,11 @@ pub fn receive<B: AsRef<[u8]>>(settings: &Settings, request: &Request<B>, arriva
 
 /// Refuses a request whose query is too long to be looked at. It may have held anything, but a question is what is asked
 /// here.
-pub fn receive_too_long<B>(settings: &Settings, request: &Request<B>, arrival: Arrival) -> Response<Vec<u8>> {
+pub fn receive_too_long<B>(
+    settings: &Settings,
+    request: &Request<B>,
+    arrival: Arrival,
+) -> Response<Vec<u8>> {
     let caller = Asks::of(None, None).caller(settings, request.headers(), arrival);
     caller.failure(&Failure::QuestionTooLong { max: settings.max_question.min(SURELY_IN_A_QUERY) })
 }
@@ -151,7 +166,11 @@ impl Asks {
 }
 
 /// The replies that need no model, and no token either.
-fn without_model<B>(caller: &Caller, request: &Request<B>, asks: &Asks) -> Option<Response<Vec<u8>>> {
+fn without_model<B>(
+    caller: &Caller,
+    request: &Request<B>,
+    asks: &Asks,
+) -> Option<Response<Vec<u8>>> {
     let headers = request.headers();
     let reads = match *request.method() {
         Method::OPTIONS => {
@@ -192,16 +211,19 @@ fn without_model<B>(caller: &Caller, request: &Request<B>, asks: &Asks) -> Optio
     if reads && !asks.question_in_query && accepts_html(headers) {
         return Some(page::ask(caller));
     }
-    (*request.method() == Method::HEAD).then(|| caller.reply(StatusCode::OK, caller.shape.content_type(), ""))
+    (*request.method() == Method::HEAD)
+        .then(|| caller.reply(StatusCode::OK, caller.shape.content_type(), ""))
 }
 
 /// The files that browsers and robots look for. The last segment counts, since a gateway may put its own before it.
 fn file(caller: &Caller, path: &str) -> Option<Response<Vec<u8>>> {
     match path.rsplit('/').next().unwrap_or_default() {
         "widget.js" => Some(page::widget(caller)),
-        "robots.txt" => {
-            Some(caller.reply(StatusCode::OK, Shape::Text.content_type(), "User-agent: *\nDisallow: /\n"))
-        }
+        "robots.txt" => Some(caller.reply(
+            StatusCode::OK,
+            Shape::Text.content_type(),
+            "User-agent: *\nDisallow: /\n",
+        )),
         "favicon.ico" => Some(caller.empty(StatusCode::NOT_FOUND)),
         icon if icon.starts_with("apple-touch-icon") => Some(caller.empty(StatusCode::NOT_FOUND)),
         _ => None,
@@ -239,7 +261,8 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use http::header::{
-        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+        ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE,
     };
 
     use super::*;
@@ -249,7 +272,9 @@ mod tests {
 
     fn settings(vars: &[(&str, &str)]) -> Settings {
         let vars = [vars, &[("OPENAI_API_KEY", "sk-test")]].concat();
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn send_to(
@@ -283,7 +308,14 @@ mod tests {
 
     /// The reply comes without the model.
     #[track_caller]
-    fn check(method: &str, uri: &str, headers: &[(&str, &str)], body: &str, status: u16, content: &str) {
+    fn check(
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+        status: u16,
+        content: &str,
+    ) {
         // Without a token, although one is set: none of these needs it.
         let reply = reply_to(&settings(&[("ASK_TOKEN", "owner")]), method, uri, headers, body);
         assert_eq!(reply.status(), status, "{method} {uri}");
@@ -321,7 +353,8 @@ mod tests {
 
     #[test]
     fn a_preflight_names_what_is_allowed_and_a_wrong_method_does_too() {
-        let reply = reply_to(&settings(&[]), "OPTIONS", "/", &[("origin", "https://page.example")], "");
+        let reply =
+            reply_to(&settings(&[]), "OPTIONS", "/", &[("origin", "https://page.example")], "");
         assert_eq!(reply.headers()[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
         assert_eq!(reply.headers()[ACCESS_CONTROL_MAX_AGE], "86400");
         assert_eq!(reply_to(&settings(&[]), "PATCH", "/", &[], "").headers()[ALLOW], METHODS);
@@ -375,7 +408,10 @@ mod tests {
             Received::Reply(reply) => panic!("{uri}: {reply:?}"),
         };
         let json = ("content-type", "application/json");
-        assert_eq!(asked("/?q=hi&format=sse", &[("accept", "application/json")], ""), (Shape::Sse, Lang::En));
+        assert_eq!(
+            asked("/?q=hi&format=sse", &[("accept", "application/json")], ""),
+            (Shape::Sse, Lang::En)
+        );
         assert_eq!(
             asked("/?q=hi&format=", &[HTML, ("accept-language", "zh-CN")], ""),
             (Shape::Text, Lang::Zh)
@@ -392,11 +428,14 @@ mod tests {
     #[test]
     fn an_event_that_is_no_request_needs_a_question_and_no_token() {
         let settings = settings(&[("ASK_TOKEN", "owner")]);
-        let Received::Question(asked) = receive_event(&settings, br#"{"question":" hi "}"#, "id") else {
+        let Received::Question(asked) = receive_event(&settings, br#"{"question":" hi "}"#, "id")
+        else {
             panic!("not asked")
         };
         assert_eq!(asked.messages, [Message::user("hi")]);
-        for event in ["", "{", "[]", "{}", "7", r#"{"Type":"Timer","Message":""}"#, r#"{"question":7}"#] {
+        for event in
+            ["", "{", "[]", "{}", "7", r#"{"Type":"Timer","Message":""}"#, r#"{"question":7}"#]
+        {
             let Received::Reply(reply) = receive_event(&settings, event.as_bytes(), "id") else {
                 panic!("{event}")
             };

@@ -111,7 +111,8 @@ impl Mask {
     fn runs<'a>(&self, text: &'a str, longest: usize) -> Cow<'a, str> {
         let run = |secret: &Secret| secret.0.chars().count().clamp(RUN, longest);
         // Most texts are done with here.
-        if self.secrets.iter().map(run).min().is_none_or(|shortest| !self.may_hold(shortest, text)) {
+        if self.secrets.iter().map(run).min().is_none_or(|shortest| !self.may_hold(shortest, text))
+        {
             return text.into();
         }
         let chars: Vec<(usize, char)> = text.char_indices().collect();
@@ -216,7 +217,8 @@ mod tests {
 
     #[test]
     fn names_hold_nothing_of_a_secret_unless_the_owner_gave_them() {
-        let secrets = ["alpha-bravo-token", "seven-7", "abc"].map(|secret| Secret::new(secret.into()));
+        let secrets =
+            ["alpha-bravo-token", "seven-7", "abc"].map(|secret| Secret::new(secret.into()));
         let mask = Mask::new(secrets).knowing(&["alpha-bravo-2".into()]);
         for (name, shown) in [
             ("alpha-bravo-2", "alpha-bravo-2"),
@@ -232,7 +234,8 @@ mod tests {
 
     #[test]
     fn other_text_is_left_alone() {
-        for text in ["The model `gpt-3.5-turbo` has been deprecated", "你好，世界", "a * b", ""] {
+        for text in ["The model `gpt-3.5-turbo` has been deprecated", "你好，世界", "a * b", ""]
+        {
             assert_eq!(mask(text), text);
         }
     }

@@ -225,8 +225,9 @@ impl<F: Fn(&str) -> Option<OsString>> Vars<F> {
     /// The trimmed value; `None` where it is not set, empty or not text.
     fn get(&self, variable: &'static str) -> Result<Option<String>, Fault> {
         let Some(value) = (self.lookup)(variable) else { return Ok(None) };
-        let value =
-            value.into_string().map_err(|_| Fault::new(variable, "is not UTF-8", "不是 UTF-8 文本"))?;
+        let value = value
+            .into_string()
+            .map_err(|_| Fault::new(variable, "is not UTF-8", "不是 UTF-8 文本"))?;
         Ok(Some(value.trim().to_owned()).filter(|value| !value.is_empty()))
     }
 
@@ -258,7 +259,9 @@ impl<F: Fn(&str) -> Option<OsString>> Vars<F> {
         self.parsed(variable, |value| match value.to_ascii_lowercase().as_str() {
             "1" | "true" => Ok(true),
             "0" | "false" => Ok(false),
-            _ => Err(Sentence::new("must be 1 or 0, true or false", "只能是 1 或 0、true 或 false")),
+            _ => {
+                Err(Sentence::new("must be 1 or 0, true or false", "只能是 1 或 0、true 或 false"))
+            }
         })
     }
 
@@ -287,16 +290,20 @@ fn listen<F: Fn(&str) -> Option<OsString>>(vars: &Vars<F>) -> Result<Listen, Fau
         listen.host = host;
     }
     if let Some(port) = vars.get("PORT")? {
-        listen.port = port
-            .parse()
-            .map_err(|_| Fault::new("PORT", "must be a number from 0 to 65535", "应是 0 到 65535 的数字"))?;
+        listen.port = port.parse().map_err(|_| {
+            Fault::new("PORT", "must be a number from 0 to 65535", "应是 0 到 65535 的数字")
+        })?;
     }
     Ok(listen)
 }
 
 fn list(value: &str) -> Result<Vec<String>, Sentence> {
-    let members: Vec<String> =
-        value.split(',').map(str::trim).filter(|member| !member.is_empty()).map(str::to_owned).collect();
+    let members: Vec<String> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|member| !member.is_empty())
+        .map(str::to_owned)
+        .collect();
     match members.is_empty() {
         true => Err(Sentence::new("holds nothing but commas", "里只有逗号")),
         false => Ok(members),
@@ -332,7 +339,9 @@ fn extra(value: &str) -> Result<Map<String, Value>, Sentence> {
     };
     let extra: Map<String, Value> = serde_json::from_str(value).map_err(|_| not_an_object())?;
     match ["model", "messages", "stream"].into_iter().find(|name| extra.contains_key(*name)) {
-        Some(name) => Err(Sentence::new(format!("must not hold \"{name}\""), format!("不能含有 \"{name}\""))),
+        Some(name) => {
+            Err(Sentence::new(format!("must not hold \"{name}\""), format!("不能含有 \"{name}\"")))
+        }
         None => Ok(extra),
     }
 }
@@ -341,33 +350,47 @@ fn origins(value: &str) -> Result<Origins, Sentence> {
     let normal = |origin: String| {
         let origin = origin.strip_suffix('/').unwrap_or(&origin).to_ascii_lowercase();
         let host = origin.split_once("://").map(|(_, host)| host);
-        let is_origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ']));
+        let is_origin =
+            host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ']));
         let fits = HeaderValue::from_str(&origin).is_ok();
-        (fits && (is_origin || origin == "null" || origin == "*")).then_some(origin).ok_or_else(|| {
-            Sentence::new(
-                "must be * or origins such as https://page.example, without a path",
-                "应是 * 或 https://page.example 这样的来源，不带路径",
-            )
-        })
+        (fits && (is_origin || origin == "null" || origin == "*")).then_some(origin).ok_or_else(
+            || {
+                Sentence::new(
+                    "must be * or origins such as https://page.example, without a path",
+                    "应是 * 或 https://page.example 这样的来源，不带路径",
+                )
+            },
+        )
     };
     let origins: Vec<_> = list(value)?.into_iter().map(normal).collect::<Result<_, _>>()?;
-    Ok(if origins.iter().any(|origin| origin == "*") { Origins::Any } else { Origins::List(origins) })
+    Ok(if origins.iter().any(|origin| origin == "*") {
+        Origins::Any
+    } else {
+        Origins::List(origins)
+    })
 }
 
 fn paths(value: &str) -> Result<Vec<String>, Sentence> {
     let paths = list(value)?;
     match paths.iter().all(|path| path.starts_with('/')) {
         true => Ok(paths),
-        false => Err(Sentence::new("must be paths that begin with a slash", "应是以斜杠开头的路径")),
+        false => {
+            Err(Sentence::new("must be paths that begin with a slash", "应是以斜杠开头的路径"))
+        }
     }
 }
 
 fn hosts(value: &str) -> Result<Vec<String>, Sentence> {
     let hosts = list(&value.to_ascii_lowercase())?;
-    let is_name =
-        |host: &String| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-    let not_names =
-        || Sentence::new("must be host names, without a scheme or a path", "应是主机名，不带协议和路径");
+    let is_name = |host: &String| {
+        host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte))
+    };
+    let not_names = || {
+        Sentence::new(
+            "must be host names, without a scheme or a path",
+            "应是主机名，不带协议和路径",
+        )
+    };
     if hosts.iter().all(is_name) { Ok(hosts) } else { Err(not_names()) }
 }
 
@@ -375,7 +398,9 @@ fn reply_form(value: &str) -> Result<ReplyForm, Sentence> {
     match value {
         "envelope" => Ok(ReplyForm::Envelope),
         "passthrough" => Ok(ReplyForm::Passthrough),
-        _ => Err(Sentence::new("must be envelope or passthrough", "只能是 envelope 或 passthrough")),
+        _ => {
+            Err(Sentence::new("must be envelope or passthrough", "只能是 envelope 或 passthrough"))
+        }
     }
 }
 
@@ -397,9 +422,9 @@ fn seconds(value: &str) -> Result<Duration, Sentence> {
 fn seconds_or_none(value: &str) -> Result<Duration, Sentence> {
     // A day is longer than any limit of the platform, and keeps sums with it in range.
     let number = value.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
-    number
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| Sentence::new("must be a number of seconds up to 86400", "应是不超过 86400 的秒数"))
+    number.map(Duration::from_secs_f64).ok_or_else(|| {
+        Sentence::new("must be a number of seconds up to 86400", "应是不超过 86400 的秒数")
+    })
 }
 
 #[cfg(test)]
@@ -407,7 +432,9 @@ mod tests {
     use super::*;
 
     fn read(vars: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     #[track_caller]
@@ -416,7 +443,8 @@ mod tests {
         let fault = settings.fault().unwrap_or_else(|| panic!("{variable}={value} is taken"));
         assert_eq!(fault.variable, variable);
         // A value this short can be part of any sentence.
-        let shown = value.len() > 3 && (fault.what.en.contains(value) || fault.what.zh.contains(value));
+        let shown =
+            value.len() > 3 && (fault.what.en.contains(value) || fault.what.zh.contains(value));
         assert!(!shown, "{fault:?} shows the value");
     }
 
@@ -427,14 +455,25 @@ mod tests {
         assert_eq!(settings.models, ["gpt-3.5-turbo", "gpt-6-luna"]);
         assert_eq!(settings.max_question, 8000);
         assert_eq!(settings.drain, Duration::from_secs(25));
-        assert_eq!(settings.listen.clone().unwrap(), Listen { host: "127.0.0.1".into(), port: 9000 });
-        assert!(settings.own_keys && settings.is_open() && !settings.partial && settings.faults.is_empty());
+        assert_eq!(
+            settings.listen.clone().unwrap(),
+            Listen { host: "127.0.0.1".into(), port: 9000 }
+        );
+        assert!(
+            settings.own_keys
+                && settings.is_open()
+                && !settings.partial
+                && settings.faults.is_empty()
+        );
         assert_eq!(settings.fault().unwrap().variable, "OPENAI_API_KEY");
     }
 
     #[test]
     fn only_openai_itself_gets_a_second_model() {
-        assert_eq!(read(&[("OPENAI_BASE_URL", "https://api.deepseek.com")]).models, ["gpt-3.5-turbo"]);
+        assert_eq!(
+            read(&[("OPENAI_BASE_URL", "https://api.deepseek.com")]).models,
+            ["gpt-3.5-turbo"]
+        );
         assert_eq!(read(&[("OPENAI_MODEL", "a, b ,,c")]).models, ["a", "b", "c"]);
     }
 
@@ -497,8 +536,11 @@ mod tests {
     #[test]
     fn the_proxy_goes_by_the_scheme_and_the_lower_case_name() {
         let chosen = |vars: &[(&str, &str)]| read(vars).egress.map(|egress| egress.host);
-        let both =
-            [("HTTPS_PROXY", "http://secure"), ("HTTP_PROXY", "http://plain"), ("ALL_PROXY", "http://all")];
+        let both = [
+            ("HTTPS_PROXY", "http://secure"),
+            ("HTTP_PROXY", "http://plain"),
+            ("ALL_PROXY", "http://all"),
+        ];
         assert_eq!(chosen(&both).as_deref(), Some("secure"));
         let plain = [both[0], both[1], ("OPENAI_BASE_URL", "http://api.example/v1")];
         assert_eq!(chosen(&plain).as_deref(), Some("plain"));

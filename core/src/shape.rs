@@ -86,7 +86,12 @@ mod tests {
     fn the_best_of_what_is_accepted_counts() {
         check("", "", false, Shape::Text);
         check("*/*", "", false, Shape::Text);
-        check("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "", false, Shape::Text);
+        check(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "",
+            false,
+            Shape::Text,
+        );
         check("application/json", "", false, Shape::Json);
         check("application/json, text/plain, */*", "", false, Shape::Json);
         check("text/plain;q=0.5, text/event-stream", "", false, Shape::Sse);

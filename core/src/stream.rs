@@ -58,7 +58,10 @@ impl Stream {
 
     /// What has arrived by now as the answer: time has run out.
     pub fn so_far(&self, text: String) -> Answer {
-        Answer { text, about: About { finish_reason: Some("deadline".into()), ..self.about.clone() } }
+        Answer {
+            text,
+            about: About { finish_reason: Some("deadline".into()), ..self.about.clone() },
+        }
     }
 
     /// Ends the stream: the provider has closed it. Gives the text of a last event that was not ended by an empty line,
@@ -112,8 +115,9 @@ impl Stream {
         let piece = match content.text.filter(|piece| !piece.is_empty()) {
             Some(piece) if !self.refusal => Some(piece),
             _ => {
-                let refusal =
-                    content.refusal.filter(|piece| !piece.is_empty() && (self.refusal || !self.has_text));
+                let refusal = content
+                    .refusal
+                    .filter(|piece| !piece.is_empty() && (self.refusal || !self.has_text));
                 self.refusal |= refusal.is_some();
                 refusal
             }
@@ -130,8 +134,10 @@ impl Stream {
         match json::read(event) {
             Ok(error) => refusal::of_error(StatusCode::OK, &error, &self.mask),
             Err(_) => {
-                let said =
-                    Sentence::new("its stream is not of chat completions", "它的流不是 chat completion");
+                let said = Sentence::new(
+                    "its stream is not of chat completions",
+                    "它的流不是 chat completion",
+                );
                 Failure::UpstreamFailed(said).into()
             }
         }
@@ -215,7 +221,10 @@ mod tests {
         );
         let (text, about) = read(stream).unwrap();
         assert_eq!(text, "你好😀!");
-        assert_eq!((about.model.as_deref(), about.finish_reason.as_deref()), (Some("m"), Some("stop")));
+        assert_eq!(
+            (about.model.as_deref(), about.finish_reason.as_deref()),
+            (Some("m"), Some("stop"))
+        );
         assert_eq!(about.usage.unwrap()["total_tokens"], 3);
     }
 
@@ -231,10 +240,12 @@ mod tests {
 
     #[test]
     fn a_refusal_is_the_answer_and_nothing_is_a_failure() {
-        let refusal = "data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't.\"}}]}\n\ndata: [DONE]\n\n";
+        let refusal =
+            "data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't.\"}}]}\n\ndata: [DONE]\n\n";
         assert_eq!(read(refusal).unwrap().0, "I can't.");
         assert_eq!(read("data: [DONE]\n\n").unwrap_err().code(), "answer_empty");
-        let filtered = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n";
+        let filtered =
+            "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"content_filter\"}]}\n\n";
         assert_eq!(read(filtered).unwrap_err().code(), "answer_filtered");
     }
 

@@ -39,11 +39,13 @@ fn lines(body: &[u8], begin: &str) -> Vec<Value> {
 
 /// The events of a provider's stream that says these pieces.
 fn stream(pieces: &[String], end: &str) -> Vec<u8> {
-    let event =
-        |piece: &String| format!("data: {}{end}{end}", json!({"choices": [{"delta": {"content": piece}}]}));
+    let event = |piece: &String| {
+        format!("data: {}{end}{end}", json!({"choices": [{"delta": {"content": piece}}]}))
+    };
     let mut events: String = pieces.iter().map(event).collect();
-    events +=
-        &format!(": a comment{end}{end}data: {{\"choices\":[{{\"finish_reason\":\"stop\"}}]}}{end}{end}");
+    events += &format!(
+        ": a comment{end}{end}data: {{\"choices\":[{{\"finish_reason\":\"stop\"}}]}}{end}{end}"
+    );
     events += &format!("data: [DONE]{end}{end}");
     events.into_bytes()
 }

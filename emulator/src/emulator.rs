@@ -77,13 +77,24 @@ impl Emulator {
             platform.end_instance().await;
         };
         // On a thread of its own, because a runtime may neither run nor be dropped inside of another one.
-        let runtime =
-            runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let runtime = runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("scf-emulator".to_owned());
         let thread = thread.spawn(move || runtime.block_on(live)).context("start a thread")?;
         let (address, api) = start.recv().context("start the platform")??;
-        Ok(Self { address, api, jobs, log, pid, runtime: handle, stop: Some(stop), thread: Some(thread) })
+        Ok(Self {
+            address,
+            api,
+            jobs,
+            log,
+            pid,
+            runtime: handle,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 
     /// Where HTTP requests become events: `http://127.0.0.1:9000`, without a slash at the end.
@@ -184,7 +195,11 @@ impl Setup {
 
 /// What ends a program by the user's wish: Ctrl-C, `kill`, and a terminal that is closed.
 fn ending_signals() -> io::Result<[Signal; 3]> {
-    Ok([signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?])
+    Ok([
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ])
 }
 
 async fn interrupted(signals: Option<[Signal; 3]>) {

@@ -61,8 +61,11 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
         .keys()
         .filter(|name| !name.as_str().starts_with("x-scf-"))
         .map(|name| {
-            let values: Vec<_> =
-                headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+            let values: Vec<_> = headers
+                .get_all(name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()))
+                .collect();
             let separator = if name == header::COOKIE { "; " } else { ", " };
             (name.as_str().to_owned(), json!(values.join(separator)))
         })
@@ -109,7 +112,9 @@ mod tests {
 
     #[test]
     fn query_values_are_decoded_once_and_keep_their_kind() {
-        let check = |text: &str, expected: Value| assert_eq!(Value::Object(query(text)), expected, "{text}");
+        let check = |text: &str, expected: Value| {
+            assert_eq!(Value::Object(query(text)), expected, "{text}")
+        };
         check("", json!({}));
         check("q=%E4%BD%A0%E5%A5%BD", json!({"q": "你好"}));
         check("q=100%2525&p=C%2B%2B+x", json!({"q": "100%25", "p": "C++ x"}));

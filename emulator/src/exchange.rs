@@ -131,7 +131,8 @@ impl Exchange {
     /// Lays out the reply, if it is the first.
     pub(crate) fn finish(&self, outcome: Outcome) -> Finished {
         self.change(|table| {
-            let late = table.finished_before || table.invocation.as_ref().is_some_and(|it| it.fetched);
+            let late =
+                table.finished_before || table.invocation.as_ref().is_some_and(|it| it.fetched);
             match table.open().filter(|invocation| invocation.fetched) {
                 Some(invocation) => {
                     invocation.outcome = Some(outcome);

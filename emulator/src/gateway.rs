@@ -56,7 +56,8 @@ impl Gateway {
     fn response(&self, invocation: Invocation) -> Response {
         let failure = match invocation.reply {
             Ok(reply) => {
-                let (response, complaint) = reply::to_http(self.trigger, reply, &invocation.request_id);
+                let (response, complaint) =
+                    reply::to_http(self.trigger, reply, &invocation.request_id);
                 if let Some(complaint) = complaint {
                     self.log.say(complaint);
                 }
@@ -67,7 +68,9 @@ impl Gateway {
         let status = match (self.trigger, failure.status) {
             // The gateway showed a time-out of the function as a success (583/12513).
             (Trigger::ApiGateway | Trigger::ApiGatewayPassthrough, 433) => StatusCode::OK,
-            (_, status) => StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            (_, status) => {
+                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            }
         };
         reply::json_response(status, &failure.body(&invocation.request_id, &invocation.log))
     }
@@ -94,6 +97,8 @@ async fn answer(
     };
     // No query: it may hold a token.
     let (method, path, status) = (&head.method, head.uri.path(), response.status().as_u16());
-    gateway.log.say(format!("{method} {path} {status} {} ms, {request_id}", began.elapsed().as_millis()));
+    gateway
+        .log
+        .say(format!("{method} {path} {status} {} ms, {request_id}", began.elapsed().as_millis()));
     response
 }

@@ -20,7 +20,12 @@ pub struct Invocation {
 impl Invocation {
     /// One that never got as far as an instance.
     pub(crate) fn failed(failure: Failure) -> Self {
-        Self { request_id: new_request_id(), reply: Err(failure), duration: Duration::ZERO, log: Vec::new() }
+        Self {
+            request_id: new_request_id(),
+            reply: Err(failure),
+            duration: Duration::ZERO,
+            log: Vec::new(),
+        }
     }
 }
 
@@ -71,7 +76,9 @@ impl Failure {
             if fetched {
                 format!("Invoking task timed out after {seconds} seconds")
             } else {
-                format!("Event acquisition wait timeout: nobody asked for the event in {seconds} seconds")
+                format!(
+                    "Event acquisition wait timeout: nobody asked for the event in {seconds} seconds"
+                )
             },
         )
     }
@@ -82,7 +89,8 @@ impl Failure {
 
     pub(crate) fn never_ready(limit: Duration, asked: bool) -> Self {
         let seconds = limit.as_secs_f64();
-        let hint = if asked { ", but it asked for an event: the platform gives none before" } else { "" };
+        let hint =
+            if asked { ", but it asked for an event: the platform gives none before" } else { "" };
         Self::new(
             450,
             format!("InitContainerTimeout: no POST /runtime/init/ready in {seconds} seconds{hint}"),

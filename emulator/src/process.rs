@@ -27,7 +27,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts the function. Fails with a sentence that names the fault where it is a usual one.
-    pub(crate) fn start(function: &Function, api: SocketAddr, log: &Arc<Log>) -> Result<Self, String> {
+    pub(crate) fn start(
+        function: &Function,
+        api: SocketAddr,
+        log: &Arc<Log>,
+    ) -> Result<Self, String> {
         let (program, dir) = locate(function);
         let mut child = Command::new(&program)
             .args(&function.args)
@@ -159,7 +163,10 @@ fn why_not(program: &Path, error: &io::Error) -> String {
             format!("the bootstrap file {shown} is not executable: chmod 755 it, in the zip too")
         }
         io::ErrorKind::NotFound
-            if start.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")) =>
+            if start
+                .split(|byte| *byte == b'\n')
+                .next()
+                .is_some_and(|line| line.ends_with(b"\r")) =>
         {
             format!(
                 "the first line of {shown} ends in CR LF, and there is no such interpreter: save it with LF"

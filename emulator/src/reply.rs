@@ -11,7 +11,11 @@ use serde_json::{Value, json};
 use crate::Trigger;
 
 /// The response to the caller, and where the reply breaks the trigger's rules a sentence that says how.
-pub(crate) fn to_http(trigger: Trigger, reply: Vec<u8>, request_id: &str) -> (Response, Option<String>) {
+pub(crate) fn to_http(
+    trigger: Trigger,
+    reply: Vec<u8>,
+    request_id: &str,
+) -> (Response, Option<String>) {
     let Ok(mut value) = serde_json::from_slice::<Value>(&reply) else {
         if trigger == Trigger::ApiGatewayPassthrough {
             return (reply.into_response(), None);
@@ -115,8 +119,8 @@ fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), Stri
         let text = value
             .as_str()
             .ok_or_else(|| format!("the header {name:?} is neither text nor a list of texts"))?;
-        let value =
-            HeaderValue::from_str(text).map_err(|_| format!("the header {name:?} cannot hold {text:?}"))?;
+        let value = HeaderValue::from_str(text)
+            .map_err(|_| format!("the header {name:?} cannot hold {text:?}"))?;
         headers.append(&parsed, value);
     }
     Ok(())

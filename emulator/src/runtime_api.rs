@@ -39,7 +39,9 @@ impl RuntimeApi {
     /// One call of the function's.
     async fn answer(&self, request: Request) -> Result<Response, Refusal> {
         let (head, body) = request.into_parts();
-        Guard::default().check(&head).map_err(|sentence| Refusal(StatusCode::FORBIDDEN, sentence))?;
+        Guard::default()
+            .check(&head)
+            .map_err(|sentence| Refusal(StatusCode::FORBIDDEN, sentence))?;
         // A link that is followed would take the function's event. Programs do not say where a request comes from.
         if head.headers.contains_key("sec-fetch-site") {
             return Err(Refusal(StatusCode::FORBIDDEN, "a browser is not the function".to_owned()));
@@ -80,8 +82,9 @@ impl RuntimeApi {
     /// Waits for an event, for as long as it takes.
     async fn next(&self) -> Response {
         if self.exchange.asks_early() {
-            self.log
-                .say(format!("GET {NEXT} before POST {READY}: no event comes before the function is ready"));
+            self.log.say(format!(
+                "GET {NEXT} before POST {READY}: no event comes before the function is ready"
+            ));
         }
         self.exchange.next().await.into_response()
     }
@@ -105,9 +108,9 @@ impl RuntimeApi {
     fn finish(&self, path: &str, outcome: Outcome) -> Result<Response, Refusal> {
         match self.exchange.finish(outcome) {
             Finished::InTime => {}
-            Finished::Before => self
-                .log
-                .say(format!("POST {path}: the invocation was finished before, so this has no effect")),
+            Finished::Before => self.log.say(format!(
+                "POST {path}: the invocation was finished before, so this has no effect"
+            )),
             Finished::NothingFetched => {
                 return Err(Refusal(
                     StatusCode::BAD_REQUEST,
@@ -152,7 +155,8 @@ fn wrong_method(method: &Method, path: &str, right: &str) -> Refusal {
 
 /// The headers of an event (583/47274). The API is plain HTTP, and so is its content: JSON.
 pub(crate) fn event_head(request_id: &str, memory_mb: u32, time_limit_ms: u128) -> HeaderMap {
-    let text = |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let text =
+        |text: &str| HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
     HeaderMap::from_iter([
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::HeaderName::from_static("request_id"), text(request_id)),

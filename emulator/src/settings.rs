@@ -63,7 +63,8 @@ impl Settings {
         if let Some(function) = &self.function {
             function.check()?;
         }
-        let addresses = listen.to_socket_addrs().context("find the address to listen on")?.collect();
+        let addresses =
+            listen.to_socket_addrs().context("find the address to listen on")?.collect();
         Emulator::start(self, addresses)
     }
 }

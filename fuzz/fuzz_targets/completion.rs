@@ -42,7 +42,10 @@ fuzz_target!(|bytes: &[u8]| {
             check_reply(&reply);
             // A name may share a word with a key.
             for value in reply.headers().values() {
-                assert!(!holds_run(&String::from_utf8_lossy(value.as_bytes()), KEY, 8), "{value:?}");
+                assert!(
+                    !holds_run(&String::from_utf8_lossy(value.as_bytes()), KEY, 8),
+                    "{value:?}"
+                );
             }
             // The answer itself is the model's, and unchanged.
             match (text, shape) {

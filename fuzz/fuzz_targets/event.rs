@@ -32,10 +32,14 @@ fuzz_target!(|bytes: &[u8]| {
         let received = match Event::read(bytes.to_vec()) {
             Event::Http(request) => {
                 check_query(bytes, request.uri().query().unwrap_or_default());
-                assert!(request.uri().authority().is_none() && request.uri().path().starts_with('/'));
+                assert!(
+                    request.uri().authority().is_none() && request.uri().path().starts_with('/')
+                );
                 receive(settings, &request, arrival(false))
             }
-            Event::TooLong(request) => Received::Reply(receive_too_long(settings, &request, arrival(false))),
+            Event::TooLong(request) => {
+                Received::Reply(receive_too_long(settings, &request, arrival(false)))
+            }
             Event::Other(event) => {
                 assert_eq!(event, bytes);
                 receive_event(settings, &event, "id-1")
@@ -49,14 +53,17 @@ fuzz_target!(|bytes: &[u8]| {
         check_reply(&reply);
         let (status, sent) = (reply.status(), reply.body().clone());
         let envelope = envelope(reply).expect("it is small");
-        let envelope: Map<String, Value> = serde_json::from_slice(&envelope).expect("an envelope is JSON");
+        let envelope: Map<String, Value> =
+            serde_json::from_slice(&envelope).expect("an envelope is JSON");
         let names: Vec<_> = envelope.keys().map(String::as_str).collect();
         assert_eq!(names, ["body", "headers", "isBase64Encoded", "statusCode"]);
         assert_eq!(envelope["statusCode"], status.as_u16());
         assert_eq!(envelope["isBase64Encoded"], false);
         assert_eq!(envelope["body"].as_str().map(str::as_bytes), Some(&sent[..]));
         assert!(
-            envelope["headers"].as_object().is_some_and(|headers| headers.values().all(Value::is_string))
+            envelope["headers"]
+                .as_object()
+                .is_some_and(|headers| headers.values().all(Value::is_string))
         );
     }
 });
@@ -74,6 +81,9 @@ fn check_query(event: &[u8], query: &str) {
         let texts: Vec<_> = values.into_iter().filter_map(Value::as_str).map(str::trim).collect();
         let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
         let decoded: Vec<_> = query.all(name).collect();
-        assert!(texts.iter().all(|text| decoded.contains(text)), "{name:?}: {texts:?} became {decoded:?}");
+        assert!(
+            texts.iter().all(|text| decoded.contains(text)),
+            "{name:?}: {texts:?} became {decoded:?}"
+        );
     }
 }

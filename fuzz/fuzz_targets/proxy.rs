@@ -5,7 +5,9 @@
 use std::sync::LazyLock;
 
 use ask_core::Settings;
-use ask_core::proxy::{Grant, fit, provider_path, towards_caller, towards_provider, transfer_coding};
+use ask_core::proxy::{
+    Grant, fit, provider_path, towards_caller, towards_provider, transfer_coding,
+};
 use ask_core::secret::Secret;
 use http::{HeaderMap, Uri};
 use libfuzzer_sys::fuzz_target;
@@ -78,7 +80,10 @@ fn check_path(path: &str, settings: &Settings) {
     let Ok(uri) = mapped.parse::<Uri>() else { return };
     assert!(uri.authority().is_none() && uri.scheme().is_none(), "{path} leads to {uri}");
     assert_eq!(uri.to_string(), mapped, "kept to the byte");
-    assert_eq!(path.split_once('?').map(|(_, query)| query), mapped.split_once('?').map(|(_, query)| query));
+    assert_eq!(
+        path.split_once('?').map(|(_, query)| query),
+        mapped.split_once('?').map(|(_, query)| query)
+    );
     let mapped = mapped.split('?').next().unwrap_or_default();
     let below = |prefix: &str| {
         mapped.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -87,9 +92,13 @@ fn check_path(path: &str, settings: &Settings) {
     let asterisk = base.is_empty() && mapped == "*";
     let listed = mapped.starts_with("/openai/") || below("/v2beta");
     assert!(below(base) || listed || asterisk, "{path} leads to {mapped}");
-    let plain = mapped.replace("%2e", ".").replace("%2E", ".").replace("%5c", "\\").replace("%5C", "\\");
+    let plain =
+        mapped.replace("%2e", ".").replace("%2E", ".").replace("%5c", "\\").replace("%5C", "\\");
     let plain = plain.replace("%2f", "/").replace("%2F", "/").replace('\\', "/");
-    assert!(plain.split('/').all(|segment| segment != "." && segment != ".."), "{path} climbs to {mapped}");
+    assert!(
+        plain.split('/').all(|segment| segment != "." && segment != ".."),
+        "{path} climbs to {mapped}"
+    );
 }
 
 fn check_towards_provider(headers: &HeaderMap, settings: &Settings, lent: Option<&Secret>) {
@@ -108,9 +117,9 @@ fn check_towards_provider(headers: &HeaderMap, settings: &Settings, lent: Option
         // The one place for a key, and none for a token.
         assert!(!value.split([' ', ',']).any(|word| word == TOKEN), "{name}: {value}");
         let holds_key = value.contains(KEY)
-            && !headers
-                .values()
-                .any(|value| value.as_bytes().windows(KEY.len()).any(|window| window == KEY.as_bytes()));
+            && !headers.values().any(|value| {
+                value.as_bytes().windows(KEY.len()).any(|window| window == KEY.as_bytes())
+            });
         assert!(!holds_key || credential && lent.is_some(), "{name}: {value}");
     }
 }
@@ -120,9 +129,16 @@ fn check_towards_caller(mut headers: HeaderMap, lent: Option<&Secret>) {
     let before = headers.clone();
     towards_caller(&mut headers, lent);
     fit(&mut headers);
-    for name in
-        ["set-cookie", "alt-svc", "strict-transport-security", "nel", "report-to", "server", "cf-ray", "te"]
-    {
+    for name in [
+        "set-cookie",
+        "alt-svc",
+        "strict-transport-security",
+        "nel",
+        "report-to",
+        "server",
+        "cf-ray",
+        "te",
+    ] {
         assert!(!headers.contains_key(name), "{name}");
     }
     for (name, value) in &headers {

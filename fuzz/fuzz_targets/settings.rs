@@ -51,7 +51,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let body = completion::request(&settings, &settings.models[0], &[], true);
     let body: serde_json::Value = serde_json::from_slice(&body).expect("a request is JSON");
-    assert_eq!((&body["model"], &body["stream"]), (&settings.models[0].as_str().into(), &true.into()));
+    assert_eq!(
+        (&body["model"], &body["stream"]),
+        (&settings.models[0].as_str().into(), &true.into())
+    );
     assert!(
         Attempts::new(&settings, &Memory::default(), Instant::now()).key().is_none()
             == settings.keys.is_empty()
@@ -64,9 +67,14 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let private = !vars.iter().any(|(name, value)| public(name, &String::from_utf8_lossy(value)));
     let mut printed = vec![format!("{settings:?}"), format!("{:?}", settings.mask())];
-    for fault in settings.faults.iter().cloned().chain(settings.fault()).chain(settings.listen.clone().err())
+    for fault in
+        settings.faults.iter().cloned().chain(settings.fault()).chain(settings.listen.clone().err())
     {
-        assert!(VARIABLES.contains(&fault.variable.to_ascii_uppercase().as_str()), "{}", fault.variable);
+        assert!(
+            VARIABLES.contains(&fault.variable.to_ascii_uppercase().as_str()),
+            "{}",
+            fault.variable
+        );
         printed.push(String::from_utf8(log::fault(&fault)).expect("a line is text"));
         printed.push(Failure::Config(fault.clone()).sentence(Lang::En));
         printed.push(Failure::Config(fault).sentence(Lang::Zh));

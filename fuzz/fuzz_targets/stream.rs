@@ -25,7 +25,8 @@ fuzz_target!(|bytes: &[u8]| {
         let length = lengths.next().map_or(1, |length| usize::from(*length)).min(rest.len());
         let (piece, after) = rest.split_at(length);
         // A length of nothing is a piece, too, but not for ever.
-        let (piece, after) = if piece.is_empty() { rest.split_at(rest.len().min(1)) } else { (piece, after) };
+        let (piece, after) =
+            if piece.is_empty() { rest.split_at(rest.len().min(1)) } else { (piece, after) };
         rest = after;
         (!piece.is_empty()).then_some(piece)
     }));

@@ -72,8 +72,11 @@ pub fn reply(settings: &Settings, received: Received, said: &str) -> Response<Ve
     let chars: usize = asked.messages.iter().map(|message| message.content.chars().count()).sum();
     assert!(chars <= settings.max_question);
     check_request(settings, &asked.messages);
-    let about =
-        About { model: Some(said.into()), finish_reason: Some(said.into()), usage: Some(json!(said)) };
+    let about = About {
+        model: Some(said.into()),
+        finish_reason: Some(said.into()),
+        usage: Some(json!(said)),
+    };
     let reply = asked.caller.answer(Answer { text: said.into(), about }, "m");
     assert_eq!(reply.status(), StatusCode::OK);
     assert!(!reply.body().is_empty());
@@ -104,7 +107,8 @@ pub fn check_reply(reply: &Response<Vec<u8>>) {
         assert_eq!(headers.get(name).and_then(|value| value.to_str().ok()), Some(value), "{name}");
     }
     assert!(!headers.contains_key("access-control-allow-credentials"));
-    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     assert!(bytes < 4096, "{bytes} bytes of headers");
     let content_type = headers.get("content-type").map_or(&b""[..], HeaderValue::as_bytes);
     if content_type == b"application/json" && !reply.body().is_empty() {

@@ -24,7 +24,10 @@ fn main() -> anyhow::Result<()> {
         let path = Path::new(&path);
         let name = path.file_name().and_then(|name| name.to_str()).context("a file has no name")?;
         zip.start_file(name, options)?;
-        std::io::copy(&mut fs::File::open(path).with_context(|| path.display().to_string())?, &mut zip)?;
+        std::io::copy(
+            &mut fs::File::open(path).with_context(|| path.display().to_string())?,
+            &mut zip,
+        )?;
     }
     let bytes = zip.finish()?.metadata()?.len();
     println!("{}: {bytes} bytes", Path::new(&target).display());

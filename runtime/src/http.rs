@@ -45,7 +45,9 @@ where
                 let sentence = "path and query are longer than 64 KB".to_owned();
                 refused(StatusCode::URI_TOO_LONG, sentence)
             }
-            Event::Other(_) => refused(StatusCode::BAD_REQUEST, "the event is no HTTP request".to_owned()),
+            Event::Other(_) => {
+                refused(StatusCode::BAD_REQUEST, "the event is no HTTP request".to_owned())
+            }
             Event::Unreadable(why) => {
                 refused(StatusCode::BAD_REQUEST, format!("the event cannot be read: {why}"))
             }

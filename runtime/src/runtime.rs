@@ -137,7 +137,8 @@ fn authority(address: &str, port: Option<&str>) -> anyhow::Result<Authority> {
         Err(_) => host.to_owned(),
     };
     let parse = |text: &str| {
-        let authority: Authority = text.parse().with_context(|| format!("{text:?} is no address"))?;
+        let authority: Authority =
+            text.parse().with_context(|| format!("{text:?} is no address"))?;
         let has_port = authority.as_str() != authority.host();
         ensure!(!has_port || authority.port_u16().is_some(), "{text:?} has a port that is none");
         Ok((authority, has_port))
@@ -181,7 +182,9 @@ mod tests {
     fn a_bad_address_names_the_variables() {
         check("", "9001", Err("SCF_RUNTIME_API is not set"));
         let names = "read SCF_RUNTIME_API and SCF_RUNTIME_API_PORT";
-        for (api, port, whole) in [("127.0.0.1", "many", "127.0.0.1:many"), ("a", "99999", "a:99999")] {
+        for (api, port, whole) in
+            [("127.0.0.1", "many", "127.0.0.1:many"), ("a", "99999", "a:99999")]
+        {
             check(api, port, Err(&format!("{names}: {whole:?} has a port that is none")));
         }
         check("a b", "", Err(&format!("{names}: \"a b\" is no address: invalid uri character")));

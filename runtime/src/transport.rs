@@ -59,7 +59,11 @@ struct Connect;
 impl Connector for Connect {
     type Out = Connection;
 
-    fn connect(&self, details: &ConnectionDetails, _: Option<()>) -> Result<Option<Connection>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails,
+        _: Option<()>,
+    ) -> Result<Option<Connection>, Error> {
         let mut stream = Err(ErrorKind::AddrNotAvailable.into());
         for address in &details.addrs {
             stream = TcpStream::connect_timeout(address, CONNECT_TIMEOUT);
@@ -69,7 +73,12 @@ impl Connector for Connect {
         }
         let stream = stream?;
         stream.set_nodelay(true)?;
-        Ok(Some(Connection { stream, buffers: LazyBuffers::new(BUFFER, BUFFER), held: 0, heard: false }))
+        Ok(Some(Connection {
+            stream,
+            buffers: LazyBuffers::new(BUFFER, BUFFER),
+            held: 0,
+            heard: false,
+        }))
     }
 }
 

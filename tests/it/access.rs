@@ -7,8 +7,10 @@ use crate::support::{Ask, Server, answer};
 #[test]
 fn a_question_needs_one_of_the_tokens_in_one_of_three_places() {
     let provider = Server::always(answer("Yes."));
-    let ask =
-        Ask::of(&provider).set("ASK_TOKEN", "owner-1,owner-2").set("ASK_PUBLIC_TOKEN", "public-1").start();
+    let ask = Ask::of(&provider)
+        .set("ASK_TOKEN", "owner-1,owner-2")
+        .set("ASK_PUBLIC_TOKEN", "public-1")
+        .start();
     let question = ("q", "hi");
     for token in ["owner-1", "owner-2", "public-1"] {
         let bearer = format!("Bearer {token}");
@@ -91,10 +93,15 @@ fn what_asks_nothing_never_reaches_the_model() {
     assert!(page.header("content-type").unwrap().starts_with("text/html"));
     assert!(page.header("content-security-policy").unwrap().contains("default-src 'none'"));
     let widget = ask.event(&json!({"httpMethod": "GET", "path": "/release/widget.js"}));
-    assert!(widget.status == 200 && widget.header("content-type").unwrap().starts_with("text/javascript"));
-    let robots = ask.event(&json!({"httpMethod": "GET", "path": "/robots.txt", "queryString": {"q": "hi"}}));
+    assert!(
+        widget.status == 200
+            && widget.header("content-type").unwrap().starts_with("text/javascript")
+    );
+    let robots =
+        ask.event(&json!({"httpMethod": "GET", "path": "/robots.txt", "queryString": {"q": "hi"}}));
     assert_eq!((robots.status, robots.body.as_str()), (200, "User-agent: *\nDisallow: /\n"));
-    let icon = ask.event(&json!({"httpMethod": "GET", "path": "/favicon.ico", "queryString": {"q": "hi"}}));
+    let icon = ask
+        .event(&json!({"httpMethod": "GET", "path": "/favicon.ico", "queryString": {"q": "hi"}}));
     assert_eq!((icon.status, icon.body.as_str()), (404, ""));
 
     let history = r#"{"action": "loadPreviousSession", "sessionId": "x"}"#;
@@ -109,7 +116,8 @@ fn what_asks_nothing_never_reaches_the_model() {
 #[test]
 fn a_preflight_is_answered_before_any_check() {
     let provider = Server::always(answer("No."));
-    let ask = Ask::of(&provider).set("ASK_TOKEN", "t").set("ASK_ORIGINS", "https://page.example").start();
+    let ask =
+        Ask::of(&provider).set("ASK_TOKEN", "t").set("ASK_ORIGINS", "https://page.example").start();
     let asked = [
         ("origin", "https://page.example"),
         ("access-control-request-method", "POST"),
@@ -129,7 +137,10 @@ fn a_preflight_is_answered_before_any_check() {
     assert_eq!((foreign.status, foreign.header("access-control-allow-origin")), (204, None));
     for requested in ["x-a\u{7f}", "<script>", &"x".repeat(1025)] {
         let reply = ask.http("OPTIONS", &[], &[("access-control-request-headers", requested)], "");
-        assert!(!reply.header("access-control-allow-headers").unwrap().contains(requested), "{requested}");
+        assert!(
+            !reply.header("access-control-allow-headers").unwrap().contains(requested),
+            "{requested}"
+        );
     }
 }
 
@@ -185,7 +196,8 @@ fn a_signed_link_may_ask_without_a_token() {
     };
     let ask = Ask::of(&provider).set("ASK_TOKEN", "t").set("ASK_SIGNING_KEY", key).start();
     let get = |pairs: &[(String, String)], question: &str| {
-        let mut query: Vec<_> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut query: Vec<_> =
+            pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         if !question.is_empty() {
             query.retain(|(name, _)| *name != "question");
             query.push(("question", question));

@@ -45,16 +45,24 @@ fn the_answer_arrives_however_the_provider_frames_it() {
     let body = r#"{"choices":[{"message":{"content":"Grüße \ud83d\ude00\u000a"}}]}"#;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
     let by_chunks = |size: usize| {
-        [format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes(), &chunked(body.as_bytes(), size)]
-            .concat()
+        [
+            format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes(),
+            &chunked(body.as_bytes(), size),
+        ]
+        .concat()
     };
     let to_the_end = format!("{head}\r\n{body}").into_bytes();
     let old = format!("HTTP/1.0 200 OK\r\n\r\n{body}").into_bytes();
-    let spaced = format!("{head}content-length: {}\r\n\r\n\r\n\t {body}\n", body.len() + 5).into_bytes();
-    let typed =
-        format!("HTTP/1.1 200 \r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+    let spaced =
+        format!("{head}content-length: {}\r\n\r\n\r\n\t {body}\n", body.len() + 5).into_bytes();
+    let typed = format!(
+        "HTTP/1.1 200 \r\ncontent-type: text/html\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
     let whole = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
-    let early = format!("HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n{whole}");
+    let early = format!(
+        "HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n{whole}"
+    );
     let long = "x".repeat(300);
     let headers: String = (0..100).map(|count| format!("x-{count}: {long}\r\n")).collect();
     let many = whole.replacen("\r\n", &format!("\r\n{headers}"), 1);
@@ -88,7 +96,10 @@ fn an_answer_is_found_in_every_form_that_holds_one() {
         (json!({"message": {"content": null, "refusal": "I can't."}}), "I can't."),
         (json!({"message": {"content": "", "refusal": "I can't."}}), "I can't."),
         (json!({"message": {"content": "said", "refusal": "not said"}}), "said"),
-        (json!({"message": {"content": "said", "reasoning_content": "thought", "reasoning": "too"}}), "said"),
+        (
+            json!({"message": {"content": "said", "reasoning_content": "thought", "reasoning": "too"}}),
+            "said",
+        ),
         (json!({"message": {"content": "cut of"}, "finish_reason": "length"}), "cut of"),
         (json!({"message": {"content": "begun"}, "finish_reason": "content_filter"}), "begun"),
     ];
@@ -105,7 +116,8 @@ fn an_answer_larger_than_the_platform_carries_is_said_to_be_and_the_next_one_arr
     // Its escapes make it larger than the platform carries, though it is not.
     let escaped = "\"".repeat(4 << 20);
     let fits = "x".repeat((6 << 20) - 4096);
-    let provider = Server::new([answer(seven), answer(escaped), answer(fits.as_str()), answer("Yes.")]);
+    let provider =
+        Server::new([answer(seven), answer(escaped), answer(fits.as_str()), answer("Yes.")]);
     let ask = Ask::of(&provider).start();
     for _ in 0..2 {
         let reply = ask.ask("hi");
@@ -148,13 +160,21 @@ fn the_shape_goes_by_format_then_n8n_then_accept_then_content_type() {
         (&[], &[("accept", "text/plain")], TEXT),
         (&[], &[("accept", "text/plain, application/json")], TEXT),
         (&[], &[("accept", "application/json, text/plain")], JSON),
-        (&[], &[("accept", "text/plain;q=0.5, application/json;q=0.9, text/event-stream;q=0.1")], JSON),
+        (
+            &[],
+            &[("accept", "text/plain;q=0.5, application/json;q=0.9, text/event-stream;q=0.1")],
+            JSON,
+        ),
         (&[], &[("accept", "application/json;q=0, text/event-stream")], SSE),
         (&[], &[("accept", "application/json, text/plain, */*")], JSON),
         (&[], &[("accept", "*/*"), ("content-type", JSON)], JSON),
         (&[], &[("accept", "text/plain"), ("content-type", JSON)], TEXT),
         (&[], &[("content-type", "application/json; charset=utf-8")], JSON),
-        (&[], &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")], TEXT),
+        (
+            &[],
+            &[("accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")],
+            TEXT,
+        ),
         (&[], &[("accept", "image/png")], TEXT),
     ];
     for (query, headers, content_type) in rows {
@@ -202,15 +222,15 @@ fn an_answer_with_line_ends_is_one_event_and_one_line() {
     let data = events[0].split_once("data: ").unwrap().1;
     assert_eq!(serde_json::from_str::<Value>(data).unwrap(), json!({"text": text}));
     let ndjson = ask.get(&[("q", "hi"), ("format", "ndjson")], &[]).body;
-    let lines: Vec<Value> = ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        ndjson.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), &lines[1]["content"]), (3, &json!(text)));
 }
 
 #[test]
 fn every_reply_has_the_same_headers_and_they_stay_under_4_kb() {
     let long = "m".repeat(300);
-    let completion =
-        json!({"model": long, "choices": [{"message": {"content": "Yes."}, "finish_reason": long}]});
+    let completion = json!({"model": long, "choices": [{"message": {"content": "Yes."}, "finish_reason": long}]});
     let provider = Server::new([
         json_reply(200, &completion),
         reply(401, &[], ""),
@@ -218,7 +238,10 @@ fn every_reply_has_the_same_headers_and_they_stay_under_4_kb() {
     ]);
     let ask = Ask::of(&provider).set("ASK_TIMEOUT", "30").start();
     let requested = "x-long-header-name, ".repeat(40);
-    let origin = [("origin", "https://page.example"), ("access-control-request-headers", requested.as_str())];
+    let origin = [
+        ("origin", "https://page.example"),
+        ("access-control-request-headers", requested.as_str()),
+    ];
     let question: &[(&str, &str)] = &[("question", "hi")];
     let replies = [
         ask.get(question, &origin),
@@ -239,7 +262,10 @@ fn every_reply_has_the_same_headers_and_they_stay_under_4_kb() {
         ask.event(&json!({"question": ""})),
     ];
     let statuses = replies.iter().map(|reply| reply.status).collect::<Vec<_>>();
-    assert_eq!(statuses, [200, 502, 429, 400, 204, 200, 405, 200, 503, 403, 204, 404, 200, 200, 400, 400]);
+    assert_eq!(
+        statuses,
+        [200, 502, 429, 400, 204, 200, 405, 200, 503, 403, 204, 404, 200, 200, 400, 400]
+    );
     for reply in &replies {
         for (name, value) in [
             ("cache-control", "no-store"),
@@ -252,7 +278,8 @@ fn every_reply_has_the_same_headers_and_they_stay_under_4_kb() {
             assert_eq!(reply.header(name), Some(value), "{name}: {reply:?}");
         }
         assert_eq!(reply.header("access-control-allow-credentials"), None);
-        let bytes: usize = reply.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+        let bytes: usize =
+            reply.headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
         assert!(bytes < 4096, "{bytes} bytes of headers");
         let exposed = reply.header("access-control-expose-headers").unwrap();
         for name in ["X-Request-Id", "X-Model", "X-Finish-Reason", "X-Error-Code", "Retry-After"] {
@@ -279,19 +306,29 @@ fn the_model_and_an_end_before_the_end_are_in_the_headers() {
         named(json!(null), json!("stop")),
     ]);
     let ask = Ask::of(&provider).set("OPENAI_MODEL", "asked-model").start();
-    for (model, reason) in
-        [("gpt-4o-2024", None), ("gpt-4o-2024", Some("length")), ("v1", None), ("asked-model", None)]
-    {
+    for (model, reason) in [
+        ("gpt-4o-2024", None),
+        ("gpt-4o-2024", Some("length")),
+        ("v1", None),
+        ("asked-model", None),
+    ] {
         let reply = ask.ask("hi");
         reply.says("Yes.");
-        assert_eq!((reply.header("x-model"), reply.header("x-finish-reason")), (Some(model), reason));
+        assert_eq!(
+            (reply.header("x-model"), reply.header("x-finish-reason")),
+            (Some(model), reason)
+        );
     }
 }
 
 #[test]
 fn the_bare_answer_is_posted_where_the_gateway_has_no_integrated_response() {
-    let provider =
-        Server::new([answer("你好"), reply(401, &[], ""), answer("x".repeat(7 << 20)), answer("Yes.")]);
+    let provider = Server::new([
+        answer("你好"),
+        reply(401, &[], ""),
+        answer("x".repeat(7 << 20)),
+        answer("Yes."),
+    ]);
     let ask = Ask::of(&provider).set("ASK_RESPONSE", "passthrough").start();
     let event = r#"{"httpMethod": "GET", "queryString": {"q": "hi"}}"#;
     let said = || String::from_utf8(ask.emulator.invoke(event).reply.unwrap()).unwrap();

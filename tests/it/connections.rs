@@ -43,8 +43,11 @@ fn a_provider_that_closes_after_each_answer_is_asked_once_each_time() {
 
 #[test]
 fn a_connection_that_the_provider_says_it_closes_is_not_used_again() {
-    let provider =
-        Server::always(reply(200, &["connection: close"], r#"{"choices":[{"message":{"content":"Yes."}}]}"#));
+    let provider = Server::always(reply(
+        200,
+        &["connection: close"],
+        r#"{"choices":[{"message":{"content":"Yes."}}]}"#,
+    ));
     let ask = Ask::of(&provider).start();
     for _ in 0..3 {
         ask.ask("hi").says("Yes.");
@@ -55,7 +58,8 @@ fn a_connection_that_the_provider_says_it_closes_is_not_used_again() {
 /// The close crosses the next question on its way: nothing shows that the connection has gone until it is used.
 #[test]
 fn a_connection_that_goes_while_it_is_asked_on_costs_a_reconnect_and_no_attempt() {
-    let provider = Server::new([answer("1"), vec![Act::Close], answer("2"), vec![Act::Close], answer("3")]);
+    let provider =
+        Server::new([answer("1"), vec![Act::Close], answer("2"), vec![Act::Close], answer("3")]);
     let ask = Ask::of(&provider).start();
     for (text, connections) in [("1", 1), ("2", 2), ("3", 3)] {
         let reply = ask.ask("hi");
@@ -105,7 +109,8 @@ fn a_connection_that_goes_while_the_instance_is_frozen_costs_a_reconnect() {
 #[test]
 fn a_late_answer_is_never_taken_for_the_next_ones() {
     let gate = Gate::default();
-    let provider = Server::new([[vec![Act::Wait(gate.clone())], answer("late")].concat(), answer("next")]);
+    let provider =
+        Server::new([[vec![Act::Wait(gate.clone())], answer("late")].concat(), answer("next")]);
     let ask = Ask::of(&provider).set("ASK_TIMEOUT", "0.5").start();
     ask.ask("hi").fails(504, "deadline");
     gate.open();

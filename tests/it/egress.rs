@@ -43,12 +43,22 @@ fn a_proxys_login_is_decoded_and_shown_to_the_proxy_alone() {
     let basic = format!("Basic {}", BASE64_STANDARD.encode("me@work:pa:ss wörd"));
     let proxy = Proxy::http(provider.address(), Some(&basic));
     let url = format!("http://me%40work:pa:ss%20w%C3%B6rd@{}/", proxy.address());
-    Ask::of(&provider).set("OPENAI_BASE_URL", NAMED).set("HTTP_PROXY", url).start().ask("hi").says("Yes.");
+    Ask::of(&provider)
+        .set("OPENAI_BASE_URL", NAMED)
+        .set("HTTP_PROXY", url)
+        .start()
+        .ask("hi")
+        .says("Yes.");
     assert_eq!(provider.request().header("proxy-authorization"), None);
 
     let socks = Proxy::socks(provider.address(), Some(("me", "pass")));
     let url = format!("socks5h://me:pass@{}", socks.address());
-    Ask::of(&provider).set("OPENAI_BASE_URL", NAMED).set("ALL_PROXY", url).start().ask("hi").says("Yes.");
+    Ask::of(&provider)
+        .set("OPENAI_BASE_URL", NAMED)
+        .set("ALL_PROXY", url)
+        .start()
+        .ask("hi")
+        .says("Yes.");
 }
 
 #[test]
@@ -99,7 +109,10 @@ fn the_proxy_goes_by_the_scheme_of_the_base_url_and_around_no_proxy() {
     assert_eq!(other.targets(), [""; 0]);
 
     let proxied = [
-        vec![("HTTP_PROXY", other_url.as_str()), ("NO_PROXY", "127.0.0.2,10.0.0.0/8,localhost,27.0.0.1")],
+        vec![
+            ("HTTP_PROXY", other_url.as_str()),
+            ("NO_PROXY", "127.0.0.2,10.0.0.0/8,localhost,27.0.0.1"),
+        ],
         vec![("ALL_PROXY", other_url.as_str()), ("HTTPS_PROXY", "http://127.0.0.1:1")],
         vec![("HTTP_PROXY", "http://127.0.0.1:1"), ("http_proxy", other_url.as_str())],
     ];
@@ -133,7 +146,11 @@ fn a_proxy_that_does_not_connect_is_said_not_to() {
         reply.fails(502, "upstream_unreachable");
         assert!(reply.body.contains("the proxy settings"), "{url}: {}", reply.body);
         for run in ["Kw8R", "8Rt4", "t4Zb"] {
-            assert!(!reply.body.contains(run) && !reply.log.concat().contains(run), "{}", reply.body);
+            assert!(
+                !reply.body.contains(run) && !reply.log.concat().contains(run),
+                "{}",
+                reply.body
+            );
         }
     });
     assert_eq!(provider.connections(), 0);
@@ -145,7 +162,8 @@ fn a_proxy_that_says_nothing_costs_no_more_than_the_time() {
     let silent = silent.local_addr().unwrap();
     each(&["http", "socks5h"], |scheme| {
         let ask = Ask::bare().set("OPENAI_API_KEY", "key").set("OPENAI_BASE_URL", NAMED);
-        let ask = ask.set("HTTP_PROXY", format!("{scheme}://{silent}")).set("ASK_TIMEOUT", "0.5").start();
+        let ask =
+            ask.set("HTTP_PROXY", format!("{scheme}://{silent}")).set("ASK_TIMEOUT", "0.5").start();
         ask.ask("hi").fails(504, "deadline");
     });
 }
@@ -174,8 +192,11 @@ fn a_provider_with_a_private_root_is_trusted_by_ssl_cert_file_alone() {
 fn a_root_among_others_in_the_file_is_taken() {
     let authority = Authority::new();
     let file = |authority: &Authority| std::fs::read_to_string(authority.file().path()).unwrap();
-    let all =
-        Scratch::new(&format!("# roots\n{}\ntext between\n{}", file(&Authority::new()), file(&authority)));
+    let all = Scratch::new(&format!(
+        "# roots\n{}\ntext between\n{}",
+        file(&Authority::new()),
+        file(&authority)
+    ));
     let provider = Server::wrapped([answer("Yes.")], authority.serve("127.0.0.1", false));
     let ask = Ask::of(&provider).set("OPENAI_BASE_URL", format!("https://{}", provider.address()));
     ask.set("SSL_CERT_FILE", all.path()).start().ask("hi").says("Yes.");
@@ -188,7 +209,10 @@ fn a_certificate_for_another_name_or_of_old_is_refused() {
     for (name, expired) in [("elsewhere.example", false), ("localhost", true)] {
         let provider = Server::wrapped([answer("No.")], authority.serve(name, expired));
         let url = format!("https://localhost:{}/v1", provider.address().port());
-        let ask = Ask::of(&provider).set("OPENAI_BASE_URL", url).set("SSL_CERT_FILE", root.path()).start();
+        let ask = Ask::of(&provider)
+            .set("OPENAI_BASE_URL", url)
+            .set("SSL_CERT_FILE", root.path())
+            .start();
         let reply = ask.ask("hi");
         reply.fails(502, "upstream_unreachable");
         assert!(reply.body.contains("TLS") && reply.body.contains("ertificate"), "{}", reply.body);
@@ -200,11 +224,13 @@ fn a_certificate_for_another_name_or_of_old_is_refused() {
 fn tls_to_a_port_without_is_said_to_be_tls() {
     let plain = listen(|mut stream| {
         let _ = stream.read(&mut [0; 4096]);
-        let _ =
-            stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let _ = stream.write_all(
+            b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+        );
     });
     let ask = Ask::bare().set("OPENAI_API_KEY", "key");
-    let reply = ask.set("OPENAI_BASE_URL", format!("https://{}/v1", plain.address)).start().ask("hi");
+    let reply =
+        ask.set("OPENAI_BASE_URL", format!("https://{}/v1", plain.address)).start().ask("hi");
     reply.fails(502, "upstream_unreachable");
     assert!(reply.body.contains("TLS"), "{}", reply.body);
     assert_eq!(plain.connections(), 1);
@@ -224,7 +250,8 @@ fn tls_goes_through_proxies_to_the_providers_own_name() {
     let root = authority.file();
     let rows = ["http", "socks5h"];
     each(&rows, |scheme| {
-        let provider = Server::wrapped([answer("Yes.")], authority.serve("provider.invalid", false));
+        let provider =
+            Server::wrapped([answer("Yes.")], authority.serve("provider.invalid", false));
         let proxy = match *scheme {
             "http" => Proxy::http(provider.address(), None),
             _ => Proxy::socks(provider.address(), None),
@@ -248,8 +275,13 @@ fn tls_goes_through_proxies_to_the_providers_own_name() {
 fn an_encrypted_connection_that_went_costs_a_reconnect() {
     let authority = Authority::new();
     let root = authority.file();
-    let turns =
-        [answer("1"), vec![Act::Close], answer("2"), [answer("3"), vec![Act::Close]].concat(), answer("4")];
+    let turns = [
+        answer("1"),
+        vec![Act::Close],
+        answer("2"),
+        [answer("3"), vec![Act::Close]].concat(),
+        answer("4"),
+    ];
     let provider = Server::wrapped(turns, authority.serve("127.0.0.1", false));
     let ask = Ask::of(&provider).set("OPENAI_BASE_URL", format!("https://{}", provider.address()));
     let ask = ask.set("SSL_CERT_FILE", root.path()).start();

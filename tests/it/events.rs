@@ -57,7 +57,10 @@ fn an_event_without_a_question_is_a_400_and_never_reaches_the_model() {
         (json!({"question": 7}), "body_unreadable"),
         (json!({"question": " "}), "question_missing"),
         (json!({"httpMethod": "GET"}), "question_missing"),
-        (json!({"httpMethod": null, "path": null, "headers": null, "queryString": null}), "question_missing"),
+        (
+            json!({"httpMethod": null, "path": null, "headers": null, "queryString": null}),
+            "question_missing",
+        ),
         (json!({"body": "", "headers": {}}), "question_missing"),
         (json!({"httpMethod": "GET", "queryString": {"question": true}}), "question_missing"),
         (json!({"httpMethod": "GET", "queryString": {"question": ["", " "]}}), "question_missing"),
@@ -81,7 +84,8 @@ fn an_event_without_a_question_is_a_400_and_never_reaches_the_model() {
 #[test]
 fn junk_instead_of_an_event_is_a_400_and_the_next_question_is_answered() {
     let provider = Server::always(answer("Yes."));
-    let events: [&[u8]; 6] = [b"", b"junk", b"{", b"\xff\xfe", &[b'['; 100_000], br#"{"question": "hi"}"#];
+    let events: [&[u8]; 6] =
+        [b"", b"junk", b"{", b"\xff\xfe", &[b'['; 100_000], br#"{"question": "hi"}"#];
     let (api, over) = runtime_api(events.map(<[u8]>::to_vec).to_vec());
     let ask = Ask::of(&provider).set("SCF_RUNTIME_API", api.address().to_string());
     let mut child = ask.command().stdout(Stdio::null()).spawn().unwrap();
@@ -110,7 +114,8 @@ impl Junk {
     /// A number below the limit.
     fn below(&mut self, limit: usize) -> usize {
         // Numerical Recipes' constants.
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
     }
 
@@ -152,7 +157,9 @@ fn no_event_and_no_reply_of_the_providers_is_too_strange_for_an_envelope() {
     events.extend((0..100).map(|_| examples[3].clone().into_bytes()));
     let count = events.len();
     let (api, over) = runtime_api(events);
-    let ask = Ask::of(&provider).set("SCF_RUNTIME_API", api.address().to_string()).set("ASK_TIMEOUT", "0.3");
+    let ask = Ask::of(&provider)
+        .set("SCF_RUNTIME_API", api.address().to_string())
+        .set("ASK_TIMEOUT", "0.3");
     let mut command = ask.set("ASK_PARTIAL", "1").set("ASK_LOG_TEXT", "1").command();
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     over.wait();
@@ -160,7 +167,8 @@ fn no_event_and_no_reply_of_the_providers_is_too_strange_for_an_envelope() {
     let errors = child.wait_with_output().unwrap().stderr;
     assert_eq!(String::from_utf8_lossy(&errors), "");
     let calls = api.requests();
-    let replies: Vec<_> = calls.iter().filter(|call| call.target().ends_with("/response")).collect();
+    let replies: Vec<_> =
+        calls.iter().filter(|call| call.target().ends_with("/response")).collect();
     assert_eq!(replies.len(), count);
     assert!(!calls.iter().any(|call| call.target().ends_with("/error")));
     for status in [200, 400, 502] {
@@ -183,8 +191,7 @@ fn a_browser_reads_the_answer_through_every_trigger() {
         let url = emulator.url();
         let address = url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
-        let request =
-            "GET /?question=Is+it+100%25+C%2B%2B%3F HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let request = "GET /?question=Is+it+100%25+C%2B%2B%3F HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).unwrap();
         let mut response = String::new();
         stream.read_to_string(&mut response).unwrap();

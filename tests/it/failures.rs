@@ -53,7 +53,14 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
             1,
         ),
         row(reply(401, &[], ""), 502, "upstream_key", "OPENAI_API_KEY", "OPENAI_API_KEY", 1),
-        row(error(json!({"code": key})), 502, "upstream_key", "OPENAI_API_KEY", "OPENAI_API_KEY", 1),
+        row(
+            error(json!({"code": key})),
+            502,
+            "upstream_key",
+            "OPENAI_API_KEY",
+            "OPENAI_API_KEY",
+            1,
+        ),
         row(
             failing(
                 403,
@@ -74,8 +81,22 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
             "OPENAI_MODEL",
             1,
         ),
-        row(failing(400, "", "Model Not Exist"), 502, "upstream_model", "gpt-3.5-turbo", "gpt-3.5-turbo", 1),
-        row(failing(429, "insufficient_quota", "quota"), 502, "upstream_quota", "credit", "余额", 1),
+        row(
+            failing(400, "", "Model Not Exist"),
+            502,
+            "upstream_model",
+            "gpt-3.5-turbo",
+            "gpt-3.5-turbo",
+            1,
+        ),
+        row(
+            failing(429, "insufficient_quota", "quota"),
+            502,
+            "upstream_quota",
+            "credit",
+            "余额",
+            1,
+        ),
         row(reply(402, &[], ""), 502, "upstream_quota", "credit", "余额", 1),
         // Too many questions.
         row(reply(429, &["retry-after: 61"], ""), 429, "upstream_busy", "61", "61", 1),
@@ -90,7 +111,14 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
         ),
         row(reply(413, &[], html), 502, "upstream_refused", "413", "413", 1),
         row(reply(403, &[], html), 502, "upstream_refused", "403", "403", 1),
-        row(reply(404, &[], html), 502, "upstream_refused", "OPENAI_BASE_URL", "OPENAI_BASE_URL", 1),
+        row(
+            reply(404, &[], html),
+            502,
+            "upstream_refused",
+            "OPENAI_BASE_URL",
+            "OPENAI_BASE_URL",
+            1,
+        ),
         row(reply(405, &[], ""), 502, "upstream_refused", "OPENAI_BASE_URL", "OPENAI_BASE_URL", 1),
         // Failed.
         row(
@@ -101,12 +129,26 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
             "oops",
             3,
         ),
-        row(reply(502, &["content-type: text/html"], html), 502, "upstream_failed", "502", "502", 3),
+        row(
+            reply(502, &["content-type: text/html"], html),
+            502,
+            "upstream_failed",
+            "502",
+            "502",
+            3,
+        ),
         row(reply(503, &[], ""), 502, "upstream_failed", "503", "503", 3),
         row(reply(504, &[], ""), 502, "upstream_failed", "504", "504", 3),
         row(reply(408, &[], ""), 502, "upstream_failed", "408", "408", 3),
         row(reply(501, &[], ""), 502, "upstream_failed", "501", "501", 1),
-        row(reply(200, &["content-type: text/html"], html), 502, "upstream_failed", "provider", "服务商", 1),
+        row(
+            reply(200, &["content-type: text/html"], html),
+            502,
+            "upstream_failed",
+            "provider",
+            "服务商",
+            1,
+        ),
         row(reply(200, &[], ""), 502, "upstream_failed", "provider", "服务商", 1),
         row(reply(204, &[], ""), 502, "upstream_failed", "204", "204", 1),
         row(
@@ -118,7 +160,14 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
             1,
         ),
         row(reply(200, &[], "[".repeat(100_000)), 502, "upstream_failed", "provider", "服务商", 1),
-        row(error(json!({"message": "overloaded"})), 502, "upstream_failed", "overloaded", "overloaded", 1),
+        row(
+            error(json!({"message": "overloaded"})),
+            502,
+            "upstream_failed",
+            "overloaded",
+            "overloaded",
+            1,
+        ),
         row(send("SSH-2.0-OpenSSH_9.2\r\n"), 502, "upstream_failed", "HTTP", "HTTP", 1),
         row(send("HTTP/1.1 two hundred\r\n\r\n"), 502, "upstream_failed", "HTTP", "HTTP", 1),
         // Broken off: before any byte it may be tried again, later not.
@@ -158,7 +207,14 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
             "没有",
             1,
         ),
-        row(choice(json!({"message": {"content": null}})), 502, "answer_empty", "nothing", "没有", 1),
+        row(
+            choice(json!({"message": {"content": null}})),
+            502,
+            "answer_empty",
+            "nothing",
+            "没有",
+            1,
+        ),
         row(choice(json!({"message": null})), 502, "answer_empty", "nothing", "没有", 1),
         row(json_reply(200, &json!({"choices": []})), 502, "answer_empty", "nothing", "没有", 1),
         row(json_reply(200, &json!({})), 502, "answer_empty", "nothing", "没有", 1),
@@ -175,7 +231,8 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
     ];
     each(&rows, |row| {
         let ask = Ask::of(&row.provider).start();
-        let english = ask.get(&[("q", "hi"), ("format", "json")], &[("accept-language", "en-GB, zh;q=0.4")]);
+        let english =
+            ask.get(&[("q", "hi"), ("format", "json")], &[("accept-language", "en-GB, zh;q=0.4")]);
         let after_one = row.provider.requests().len();
         english.fails(row.status, row.code);
         let body = english.json();
@@ -190,7 +247,11 @@ fn every_failure_of_the_provider_has_its_status_code_and_sentence() {
         let chinese = ask.get(&[("q", "hi")], &[("accept-language", "zh-CN,zh;q=0.9,en;q=0.8")]);
         chinese.fails(row.status, row.code);
         assert!(chinese.body.contains(row.zh), "{}: {}", row.code, chinese.body);
-        assert!(chinese.body.contains(|char| ('\u{4E00}'..='\u{9FFF}').contains(&char)), "{}", chinese.body);
+        assert!(
+            chinese.body.contains(|char| ('\u{4E00}'..='\u{9FFF}').contains(&char)),
+            "{}",
+            chinese.body
+        );
         assert_eq!(chinese.header("content-type"), Some("text/plain; charset=utf-8"));
     });
 }
@@ -237,7 +298,11 @@ fn a_provider_that_cannot_be_reached_is_said_to_be() {
         let ask = Ask::bare().set("OPENAI_API_KEY", "key").set("OPENAI_BASE_URL", *url).start();
         let reply = ask.ask("hi");
         reply.fails(502, "upstream_unreachable");
-        assert!(reply.body.contains(says) && reply.body.contains("OPENAI_BASE_URL"), "{}", reply.body);
+        assert!(
+            reply.body.contains(says) && reply.body.contains("OPENAI_BASE_URL"),
+            "{}",
+            reply.body
+        );
         assert_eq!(reply.line()["attempts"], 3);
     });
 }

@@ -63,7 +63,13 @@ fn every_request_has_a_line_whatever_became_of_it() {
     let provider = Server::new([reply(401, &[], ""), answer("Yes.")]);
     let ask = Ask::of(&provider).start();
     let rows = [
-        (json!({"httpMethod": "GET", "queryString": {"q": "hi"}}), 502, json!("upstream_key"), "GET", 1),
+        (
+            json!({"httpMethod": "GET", "queryString": {"q": "hi"}}),
+            502,
+            json!("upstream_key"),
+            "GET",
+            1,
+        ),
         (json!({"question": "hi"}), 200, Value::Null, "", 1),
         (
             json!({"httpMethod": "GET", "queryString": {"b": "in-query"}}),
@@ -111,7 +117,8 @@ fn the_line_is_written_before_the_reply_is_handed_over() {
         }
         _ => reply(200, &[], ""),
     });
-    let mut command = Ask::of(&provider).set("SCF_RUNTIME_API", api.address().to_string()).command();
+    let mut command =
+        Ask::of(&provider).set("SCF_RUNTIME_API", api.address().to_string()).command();
     let mut child = command.stdout(File::create(&file).unwrap()).spawn().unwrap();
     over.wait();
     child.kill().unwrap();
@@ -164,7 +171,9 @@ fn an_open_function_is_warned_of_once_and_a_guarded_one_is_not() {
         ask.ask("hi");
         let lines = ask.emulator.logs().into_iter().filter(|line| line.text.contains("ASK_TOKEN"));
         let lines: Vec<_> = lines.map(|line| line.text).collect();
-        assert!(lines.iter().all(|line| line.contains("ASK_PUBLIC_TOKEN") && line.contains("warning")));
+        assert!(
+            lines.iter().all(|line| line.contains("ASK_PUBLIC_TOKEN") && line.contains("warning"))
+        );
         lines.len()
     };
     assert_eq!(warnings(Ask::of(&provider)), 1);

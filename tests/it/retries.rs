@@ -20,8 +20,12 @@ fn what_may_pass_is_asked_again_at_most_twice() {
     let busy = || reply(429, &["retry-after: 0"], "");
     let error = || json_reply(500, &serde_json::json!({"error": {"message": "oops"}}));
     let closed = || vec![Act::Close];
-    let cut =
-        || vec![Act::Send(b"HTTP/1.1 500 x\r\ncontent-length: 99\r\n\r\n{\"error\":".to_vec()), Act::Close];
+    let cut = || {
+        vec![
+            Act::Send(b"HTTP/1.1 500 x\r\ncontent-length: 99\r\n\r\n{\"error\":".to_vec()),
+            Act::Close,
+        ]
+    };
     let rows = [
         (vec![error(), error(), answer("Yes.")], None, 3),
         (vec![error(), error(), error(), answer("Yes.")], Some("upstream_failed"), 3),
@@ -30,7 +34,11 @@ fn what_may_pass_is_asked_again_at_most_twice() {
         (vec![busy(), busy(), answer("Yes.")], None, 3),
         (vec![busy(), busy(), busy(), answer("Yes.")], Some("upstream_busy"), 3),
         (vec![reply(408, &[], ""), reply(502, &[], ""), answer("Yes.")], None, 3),
-        (vec![reply(504, &[], ""), failing(400, "", "no"), answer("Yes.")], Some("upstream_refused"), 2),
+        (
+            vec![reply(504, &[], ""), failing(400, "", "no"), answer("Yes.")],
+            Some("upstream_refused"),
+            2,
+        ),
         (vec![reply(500, &[], ""), reply(401, &[], ""), answer("Yes.")], Some("upstream_key"), 2),
     ];
     let rows = rows.map(|(turns, code, requests)| (Server::new(turns), code, requests));
@@ -71,14 +79,18 @@ fn what_does_not_fit_into_the_time_is_not_waited_for() {
 
 #[test]
 fn the_next_key_is_asked_with_and_remembered() {
-    for refused in
-        [failing(401, "invalid_api_key", "no"), failing(429, "insufficient_quota", "no"), reply(402, &[], "")]
-    {
-        let provider = Server::by_request(move |_, request| match request.header("authorization") {
-            Some("Bearer third-key") => answer("Yes."),
-            _ => refused.clone(),
-        });
-        let ask = Ask::of(&provider).set("OPENAI_API_KEY", "first-key, second-key,third-key").start();
+    for refused in [
+        failing(401, "invalid_api_key", "no"),
+        failing(429, "insufficient_quota", "no"),
+        reply(402, &[], ""),
+    ] {
+        let provider =
+            Server::by_request(move |_, request| match request.header("authorization") {
+                Some("Bearer third-key") => answer("Yes."),
+                _ => refused.clone(),
+            });
+        let ask =
+            Ask::of(&provider).set("OPENAI_API_KEY", "first-key, second-key,third-key").start();
         let reply = ask.ask("hi");
         reply.says("Yes.");
         assert_eq!(reply.line()["attempts"], 3);
@@ -114,7 +126,11 @@ fn all_models_are_named_where_the_provider_has_none() {
     let provider = Server::always(failing(404, "model_not_found", "The model does not exist"));
     let reply = Ask::of(&provider).set("OPENAI_MODEL", "first,second").start().ask("hi");
     reply.fails(502, "upstream_model");
-    assert!(reply.body.contains("first, second") && reply.body.contains("OPENAI_MODEL"), "{}", reply.body);
+    assert!(
+        reply.body.contains("first, second") && reply.body.contains("OPENAI_MODEL"),
+        "{}",
+        reply.body
+    );
     assert_eq!(models(&provider), ["first", "second"]);
 }
 
@@ -127,8 +143,10 @@ fn keys_and_models_are_tried_beside_the_retries() {
         failing(404, "model_not_found", "no"),
         answer("Yes."),
     ]);
-    let ask =
-        Ask::of(&provider).set("OPENAI_API_KEY", "key-a,key-b").set("OPENAI_MODEL", "first,second").start();
+    let ask = Ask::of(&provider)
+        .set("OPENAI_API_KEY", "key-a,key-b")
+        .set("OPENAI_MODEL", "first,second")
+        .start();
     ask.ask("hi").says("Yes.");
     assert_eq!(models(&provider), ["first", "first", "first", "first", "second"]);
     assert_eq!(keys(&provider)[1..3], ["Bearer key-a", "Bearer key-b"]);

@@ -33,14 +33,17 @@ fn guarded(provider: &Server) -> Ask {
 
 #[test]
 fn a_provider_that_repeats_the_key_is_not_quoted() {
-    let said = |status: u16, message: String| json_reply(status, &json!({"error": {"message": message}}));
+    let said =
+        |status: u16, message: String| json_reply(status, &json!({"error": {"message": message}}));
     let first = &KEY[..8];
     let last = &KEY[KEY.len() - 4..];
     let turns: Vec<Vec<Act>> = vec![
         said(400, format!("Incorrect API key provided: {KEY}.")),
         said(
             400,
-            format!("Incorrect API key provided: {first}********************{last}. See your account."),
+            format!(
+                "Incorrect API key provided: {first}********************{last}. See your account."
+            ),
         ),
         said(400, format!("Incorrect API key provided: {last}, ({first})")),
         said(400, format!("key={KEY}&also=second-K3y-Rr44;{OWNER}|{PUBLIC}<{SIGNING}>")),
@@ -56,7 +59,10 @@ fn a_provider_that_repeats_the_key_is_not_quoted() {
         reply(302, &[&format!("location: https://elsewhere.invalid/?key={KEY}")], ""),
         vec![Act::Send(format!("HTTP/1.1 {KEY}\r\n\r\n").into_bytes()), Act::Close],
         vec![Act::Send(format!("HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n").into_bytes()), Act::Close],
-        vec![Act::Send(format!("HTTP/1.1 200 OK\r\ncontent-length: {KEY}\r\n\r\n").into_bytes()), Act::Close],
+        vec![
+            Act::Send(format!("HTTP/1.1 200 OK\r\ncontent-length: {KEY}\r\n\r\n").into_bytes()),
+            Act::Close,
+        ],
     ];
     each(&turns, |turn| {
         for format in ["text", "json"] {
@@ -72,7 +78,8 @@ fn a_provider_that_repeats_the_key_is_not_quoted() {
 
 #[test]
 fn words_that_look_like_keys_are_not_quoted_either() {
-    let message = "Bad key sk-abc12345, sk-p***********9Z, organization org-Aa11 in project proj_Bb22 is off";
+    let message =
+        "Bad key sk-abc12345, sk-p***********9Z, organization org-Aa11 in project proj_Bb22 is off";
     let provider = Server::always(json_reply(400, &json!({"error": {"message": message}})));
     let reply = Ask::of(&provider).start().ask("hi");
     for word in ["sk-", "abc1", "9Z", "***", "org-", "Aa11", "proj_", "Bb22"] {
@@ -98,7 +105,9 @@ fn what_a_provider_says_beside_the_answer_holds_nothing_of_the_key() {
     ];
     each(&turns, |turn| {
         for format in ["text", "json", "sse", "ndjson"] {
-            let ask = guarded(&Server::always([Act::Hold])).set("ASK_LOG_TEXT", "1").set("ASK_PARTIAL", "1");
+            let ask = guarded(&Server::always([Act::Hold]))
+                .set("ASK_LOG_TEXT", "1")
+                .set("ASK_PARTIAL", "1");
             let provider = Server::always(turn.clone());
             let ask = ask.set("OPENAI_BASE_URL", provider.url("/v1")).start();
             let reply = ask.get(&[("q", "hi"), ("token", PUBLIC), ("format", format)], &[]);
@@ -112,7 +121,8 @@ fn what_a_provider_says_beside_the_answer_holds_nothing_of_the_key() {
 fn a_name_that_the_owner_gave_is_shown_though_a_token_is_alike() {
     let said = json!({"model": "canned-model", "choices": [{"message": {"content": "Yes."}}]});
     let provider = Server::always(json_reply(200, &said));
-    let ask = Ask::of(&provider).set("OPENAI_MODEL", "canned-model").set("ASK_TOKEN", "canned").start();
+    let ask =
+        Ask::of(&provider).set("OPENAI_MODEL", "canned-model").set("ASK_TOKEN", "canned").start();
     let reply = ask.get(&[("q", "hi"), ("token", "canned")], &[]);
     assert_eq!(reply.header("x-model"), Some("canned-model"));
     assert_eq!(reply.line()["model"], "canned-model");
@@ -121,9 +131,13 @@ fn a_name_that_the_owner_gave_is_shown_though_a_token_is_alike() {
 #[test]
 fn a_stream_that_repeats_the_key_is_not_quoted() {
     let event = json!({"error": {"message": format!("key {KEY} is out of luck")}});
-    let text = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {event}\n\n");
+    let text =
+        format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: {event}\n\n");
     let provider = Server::always([Act::Send(text.into_bytes()), Act::Close]);
-    let reply = guarded(&provider).set("ASK_PARTIAL", "1").start().get(&[("q", "hi"), ("token", OWNER)], &[]);
+    let reply = guarded(&provider)
+        .set("ASK_PARTIAL", "1")
+        .start()
+        .get(&[("q", "hi"), ("token", OWNER)], &[]);
     reply.fails(502, "upstream_failed");
     holds_no_secret(&reply);
 }

@@ -91,7 +91,10 @@ fn a_setting_that_cannot_be_used_is_named_and_the_function_stays_up() {
             .filter(|line| line["level"] == "error")
             .collect();
         assert_eq!(at_start.len(), 1, "{at_start:?}");
-        assert!(at_start[0]["message"].as_str().unwrap().starts_with(&format!("{name} ")), "{at_start:?}");
+        assert!(
+            at_start[0]["message"].as_str().unwrap().starts_with(&format!("{name} ")),
+            "{at_start:?}"
+        );
     });
     assert_eq!(provider.requests().len(), 0);
 }
@@ -116,14 +119,15 @@ fn the_longest_question_is_counted_in_characters() {
     ask.ask(&"好".repeat(8000)).says("Yes.");
     ask.ask(&"好".repeat(8001)).fails(413, "question_too_long");
     // Longer than a URI can be.
-    let reply =
-        ask.get(&[("q", &"x".repeat(100_000))], &[("accept-language", "zh"), ("accept", "application/json")]);
+    let reply = ask.get(
+        &[("q", &"x".repeat(100_000))],
+        &[("accept-language", "zh"), ("accept", "application/json")],
+    );
     reply.fails(413, "question_too_long");
     assert!(reply.json()["error"].as_str().unwrap().contains("8000 个字符"), "{}", reply.body);
     ask4.ask(" 你好吗？ ").says("Yes.");
     ask4.ask("hello").fails(413, "question_too_long");
-    let messages =
-        json!({"messages": [{"role": "user", "content": "abc"}, {"role": "user", "content": "de"}]});
+    let messages = json!({"messages": [{"role": "user", "content": "abc"}, {"role": "user", "content": "de"}]});
     ask4.post("application/json", &messages.to_string()).fails(413, "question_too_long");
     assert_eq!(provider.requests().len(), 2);
 }

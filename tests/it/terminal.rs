@@ -15,8 +15,11 @@ fn a_question_is_answered_on_standard_output() {
     let said = run(&mut Ask::of(&provider).command(), &["你好"]);
     assert_eq!(said, (Some(0), "你好！\n".to_owned(), String::new()));
     run(&mut Ask::of(&provider).command(), &["What", "is", "Rust?"]);
-    let asked: Vec<_> =
-        provider.requests().iter().map(|request| request.json()["messages"][0]["content"].clone()).collect();
+    let asked: Vec<_> = provider
+        .requests()
+        .iter()
+        .map(|request| request.json()["messages"][0]["content"].clone())
+        .collect();
     assert_eq!(asked, ["你好", "What is Rust?"]);
 }
 
@@ -63,7 +66,10 @@ fn help_and_version_need_no_setting() {
     for option in ["--help", "-h"] {
         let (code, out, err) = run(&mut Ask::bare().command(), &[option]);
         assert!(
-            code == Some(0) && err.is_empty() && out.contains("Usage: ask QUESTION") && out.contains("sign"),
+            code == Some(0)
+                && err.is_empty()
+                && out.contains("Usage: ask QUESTION")
+                && out.contains("sign"),
             "{out}"
         );
     }
@@ -79,10 +85,17 @@ fn a_link_is_signed_or_said_why_not() {
     let url = "https://fn.example/ask";
     let (code, out, _) = run(&mut key(), &["sign", "--question", "What is C++?", url]);
     assert_eq!(code, Some(0));
-    assert!(out.starts_with("https://fn.example/ask?question=What%20is%20C%2B%2B%3F&exp="), "{out}");
+    assert!(
+        out.starts_with("https://fn.example/ask?question=What%20is%20C%2B%2B%3F&exp="),
+        "{out}"
+    );
     for (mut command, args, why) in [
         (Ask::bare().command(), vec!["sign", url], "ASK_SIGNING_KEY is not set"),
-        (Ask::bare().set("ASK_SIGNING_KEY", "short").command(), vec!["sign", url], "ASK_SIGNING_KEY"),
+        (
+            Ask::bare().set("ASK_SIGNING_KEY", "short").command(),
+            vec!["sign", url],
+            "ASK_SIGNING_KEY",
+        ),
         (key(), vec!["sign", "fn.example"], "https://host/path"),
         (key(), vec!["sign", "https://fn.example/?token=t"], "without a query"),
         (key(), vec!["sign", "--expires", "soon", url], "no time"),

@@ -24,7 +24,9 @@ fn sources(dir: &str) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             match path.is_dir() {
                 true => dirs.push(path),
-                false if path.extension().is_some_and(|extension| extension == "rs") => sources.push(path),
+                false if path.extension().is_some_and(|extension| extension == "rs") => {
+                    sources.push(path)
+                }
                 false => {}
             }
         }
@@ -59,11 +61,19 @@ fn the_event_function_is_built_without_an_async_runtime() {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let tree = String::from_utf8(output.stdout).unwrap();
-    let crates: Vec<_> = tree.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
+    let crates: Vec<_> =
+        tree.lines().map(|line| line.split(' ').next().unwrap_or_default()).collect();
     assert!(crates.contains(&"ureq"), "{tree}");
-    for unwanted in
-        ["tokio", "hyper", "axum", "async_std", "smol", "futures_util", "scf_emulator", "openssl_sys"]
-    {
+    for unwanted in [
+        "tokio",
+        "hyper",
+        "axum",
+        "async_std",
+        "smol",
+        "futures_util",
+        "scf_emulator",
+        "openssl_sys",
+    ] {
         assert!(!crates.contains(&unwanted), "{unwanted}");
     }
 }
@@ -89,7 +99,11 @@ fn the_core_opens_nothing_and_asks_nobody() {
             "ureq",
             "hyper::",
         ] {
-            assert!(!without_tests(&text).contains(unwanted), "{} holds {unwanted}", source.display());
+            assert!(
+                !without_tests(&text).contains(unwanted),
+                "{} holds {unwanted}",
+                source.display()
+            );
         }
         // Addresses are values, sockets are not.
         let nets = without_tests(&text).lines().filter(|line| line.contains("std::net"));
@@ -151,9 +165,15 @@ fn the_runtime_knows_nothing_of_chat_and_the_core_nothing_of_the_platforms_runti
 
 #[test]
 fn scripts_are_executable_and_have_unix_line_ends() {
-    for name in
-        ["bootstrap", "scf_bootstrap", "package.sh", ".ci/deny", ".ci/reproducible", ".ci/fuzz", "fuzz/run"]
-    {
+    for name in [
+        "bootstrap",
+        "scf_bootstrap",
+        "package.sh",
+        ".ci/deny",
+        ".ci/reproducible",
+        ".ci/fuzz",
+        "fuzz/run",
+    ] {
         let mode = fs::metadata(Path::new(ROOT).join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o111, 0o111, "{name}: {mode:o}");
         let text = read(name);

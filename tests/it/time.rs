@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Act, Ask, Authority, Gate, Server, answer, chunked, each, failing, listen, reply};
+use crate::support::{
+    Act, Ask, Authority, Gate, Server, answer, chunked, each, failing, listen, reply,
+};
 
 /// A provider's pace: it says something every now and then, until the caller has gone.
 fn slowly(first: &str, piece: &str) -> String {
@@ -27,7 +29,10 @@ fn slowly(first: &str, piece: &str) -> String {
 }
 
 fn piece(text: &str) -> String {
-    format!("data: {}\n\n", json!({"model": "m", "choices": [{"index": 0, "delta": {"content": text}}]}))
+    format!(
+        "data: {}\n\n",
+        json!({"model": "m", "choices": [{"index": 0, "delta": {"content": text}}]})
+    )
 }
 
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
@@ -117,7 +122,8 @@ fn what_has_arrived_is_the_answer_when_time_runs_out() {
 
 #[test]
 fn nothing_that_has_arrived_is_no_answer_when_time_runs_out() {
-    let turns = ["", EVENTS, ": keep-alive\n\n", "data: {\"choices\":[{\"delta\":{\"content\":\"cut"];
+    let turns =
+        ["", EVENTS, ": keep-alive\n\n", "data: {\"choices\":[{\"delta\":{\"content\":\"cut"];
     let rows = turns.map(|text| match text.starts_with("HTTP") || text.is_empty() {
         true => text.to_owned(),
         false => format!("{EVENTS}{text}"),
@@ -133,8 +139,11 @@ fn nothing_that_has_arrived_is_no_answer_when_time_runs_out() {
 fn a_stream_that_ends_in_time_is_the_whole_answer() {
     let last = json!({"model": "m", "choices": [{"delta": {}, "finish_reason": "length"}]});
     let usage = json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
-    let whole =
-        format!("{EVENTS}{}{}data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n", piece("a "), piece("b\n"));
+    let whole = format!(
+        "{EVENTS}{}{}data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n",
+        piece("a "),
+        piece("b\n")
+    );
     // Cut anywhere, in the middle of characters too.
     let provider = Server::new([
         vec![Act::Send(whole.clone().into_bytes())],
@@ -153,8 +162,10 @@ fn a_stream_that_ends_in_time_is_the_whole_answer() {
 #[test]
 fn the_last_event_of_a_stream_need_not_be_ended() {
     let last = json!({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
-    let provider =
-        Server::always([Act::Send(format!("{EVENTS}{}data: {last}", piece("a ")).into()), Act::Close]);
+    let provider = Server::always([
+        Act::Send(format!("{EVENTS}{}data: {last}", piece("a ")).into()),
+        Act::Close,
+    ]);
     Ask::of(&provider).set("ASK_PARTIAL", "1").start().ask("hi").says("a b");
 }
 
@@ -184,8 +195,10 @@ fn a_provider_that_does_not_stream_is_read_whole() {
 
 #[test]
 fn a_stream_that_breaks_off_or_fails_is_no_answer() {
-    let busy =
-        format!("data: {}\n\n", json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}));
+    let busy = format!(
+        "data: {}\n\n",
+        json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
+    );
     let rows = [
         (format!("{EVENTS}{}", piece("half")), "upstream_failed"),
         (
@@ -207,7 +220,8 @@ fn a_stream_that_breaks_off_or_fails_is_no_answer() {
 #[test]
 fn an_answer_that_comes_late_is_cut_and_the_next_one_is_whole() {
     let gate = Gate::default();
-    let last = "data: {\"choices\":[{\"delta\":{\"content\":\"late\"},\"finish_reason\":\"stop\"}]}\n\n";
+    let last =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"late\"},\"finish_reason\":\"stop\"}]}\n\n";
     let provider = Server::new([
         vec![
             Act::Send(format!("{EVENTS}{}", piece("in time")).into_bytes()),

@@ -17,7 +17,10 @@ fn the_provider_is_posted_model_and_messages_and_nothing_else() {
     let names: Vec<_> = request.headers.iter().map(|(name, _)| name.as_str()).collect();
     let mut sorted = names.clone();
     sorted.sort_unstable();
-    assert_eq!(sorted, ["accept", "authorization", "content-length", "content-type", "host", "user-agent"]);
+    assert_eq!(
+        sorted,
+        ["accept", "authorization", "content-length", "content-type", "host", "user-agent"]
+    );
     let messages = json!([{"role": "user", "content": "Is “Rust” a\tlanguage?"}]);
     assert_eq!(request.json(), json!({"model": "gpt-3.5-turbo", "messages": messages}));
 }
@@ -57,7 +60,10 @@ fn the_owners_additions_are_sent_and_no_others() {
                 "temperature": 0.2, "max_tokens": 9, "reasoning_effort": "low",
             }),
         ),
-        (&[("ASK_PARTIAL", "1")], json!({"model": "gpt-3.5-turbo", "messages": [user], "stream": true})),
+        (
+            &[("ASK_PARTIAL", "1")],
+            json!({"model": "gpt-3.5-turbo", "messages": [user], "stream": true}),
+        ),
     ];
     each(&rows, |(vars, expected)| {
         let provider = Server::always(answer("Yes."));
@@ -107,7 +113,8 @@ fn what_was_asked_arrives_as_it_was_meant() {
     ask.http("POST", &[], &[], "no type").says("Yes.");
     check(asked("no type"));
     // A body in base64, as gateways send what they take for binary.
-    let event = json!({"httpMethod": "POST", "headers": {}, "body": "5L2g5aW9", "isBase64Encoded": true});
+    let event =
+        json!({"httpMethod": "POST", "headers": {}, "body": "5L2g5aW9", "isBase64Encoded": true});
     ask.event(&event).says("Yes.");
     check(asked("你好"));
     let conversation = json!({"messages": [
@@ -133,8 +140,10 @@ fn what_was_asked_arrives_as_it_was_meant() {
 fn a_callers_system_message_gives_way_to_the_owners() {
     let provider = Server::always(answer("No."));
     let ask = Ask::of(&provider).set("ASK_SYSTEM_PROMPT", "Be kind.").start();
-    let messages = json!([{"role": "system", "content": "Be rude."}, {"role": "user", "content": "hi"}]);
-    ask.post("application/json", &json!({"messages": messages}).to_string()).fails(400, "body_unreadable");
+    let messages =
+        json!([{"role": "system", "content": "Be rude."}, {"role": "user", "content": "hi"}]);
+    ask.post("application/json", &json!({"messages": messages}).to_string())
+        .fails(400, "body_unreadable");
     assert_eq!(provider.requests().len(), 0);
 }
 
@@ -142,6 +151,10 @@ fn a_callers_system_message_gives_way_to_the_owners() {
 fn a_question_of_megabytes_arrives() {
     let provider = Server::always(answer("Yes."));
     let question = "好\"".repeat(700_000);
-    Ask::of(&provider).set("ASK_MAX_QUESTION", "2000000").start().post("text/plain", &question).says("Yes.");
+    Ask::of(&provider)
+        .set("ASK_MAX_QUESTION", "2000000")
+        .start()
+        .post("text/plain", &question)
+        .says("Yes.");
     assert!(provider.request().json()["messages"][0]["content"] == question);
 }

@@ -91,7 +91,11 @@ impl App {
     pub(crate) fn count(&self, address: IpAddr) -> Result<(), Failure> {
         let Some(rate) = self.settings.rate else { return Ok(()) };
         // A table that a panic left half changed still counts.
-        self.rates.lock().unwrap_or_else(PoisonError::into_inner).count(address, rate, Instant::now())
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner).count(
+            address,
+            rate,
+            Instant::now(),
+        )
     }
 
     /// Which keys and models failed lately.
@@ -122,7 +126,9 @@ impl App {
                 let reply = caller().failure(&Failure::Host);
                 at_once(exchange.whole(reply))
             }
-            _ if is_foreign => at_once(proxy::fail(exchange, request.headers(), Failure::Host.into())),
+            _ if is_foreign => {
+                at_once(proxy::fail(exchange, request.headers(), Failure::Host.into()))
+            }
             "/healthz" => {
                 let reply = self.health(&caller(), request.method());
                 at_once(exchange.whole(reply))
@@ -152,7 +158,11 @@ impl App {
             None => "ok".into(),
         };
         let health = json!({ "version": env!("CARGO_PKG_VERSION"), "settings": settings });
-        caller.reply(StatusCode::OK, HeaderValue::from_static("application/json"), health.to_string())
+        caller.reply(
+            StatusCode::OK,
+            HeaderValue::from_static("application/json"),
+            health.to_string(),
+        )
     }
 
     /// Whether a local server is called by a loopback name, or one that `ASK_HOSTS` lists: a page on another name that
@@ -163,14 +173,16 @@ impl App {
         let Some(first) = names.next() else { return false };
         [Some(first), target].into_iter().flatten().chain(names).all(|name| {
             let authority: Option<Authority> = name.and_then(|name| name.parse().ok());
-            authority.is_some_and(|authority| self.is_local_name(authority.host(), authority.as_str()))
+            authority
+                .is_some_and(|authority| self.is_local_name(authority.host(), authority.as_str()))
         })
     }
 
     /// The names that browsers know for this machine's. To others, `[::ffff:127.0.0.1]` too, they do not say which site
     /// a request comes from (`Sec-Fetch-Site`), so that an image on any page would ask.
     fn is_local_name(&self, host: &str, authority: &str) -> bool {
-        let listed = |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(authority);
+        let listed =
+            |name: &String| name.eq_ignore_ascii_case(host) || name.eq_ignore_ascii_case(authority);
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
             || bare.eq_ignore_ascii_case("localhost")

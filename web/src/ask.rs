@@ -46,7 +46,10 @@ const PAUSE: Duration = Duration::from_secs(10);
 const LARGEST_REPLY: usize = 32 << 20;
 
 /// Replies to a request to the question endpoint.
-pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) -> Response<ReplyBody> {
+pub(crate) async fn reply(
+    mut exchange: Exchange,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let app = exchange.app.clone();
     let (parts, body) = request.into_parts();
     let deadline = time(&app, &parts.headers).and_then(|time| exchange.began.checked_add(time));
@@ -55,16 +58,19 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
     }
     let opened = opened(&app.settings, &parts);
     let largest = if opened.is_ok() { LARGEST } else { LARGEST_OF_STRANGERS };
-    let body = match read(FromCaller::new(body, exchange.caller().clone()), largest, deadline).await {
+    let body = match read(FromCaller::new(body, exchange.caller().clone()), largest, deadline).await
+    {
         Ok(body) => body,
         Err(failure) => {
-            let failure = opened.err().filter(|_| failure == Failure::BodyTooLarge).unwrap_or(failure);
+            let failure =
+                opened.err().filter(|_| failure == Failure::BodyTooLarge).unwrap_or(failure);
             let reply = app.caller(&exchange, &parts.headers).failure(&failure);
             return exchange.whole(reply);
         }
     };
     let request = Request::from_parts(parts, body);
-    let arrival = Arrival { request_id: &exchange.request_id, local: app.local, time: SystemTime::now() };
+    let arrival =
+        Arrival { request_id: &exchange.request_id, local: app.local, time: SystemTime::now() };
     let asked = match receive(&app.settings, &request, arrival) {
         Received::Question(asked) => asked,
         Received::Reply(reply) => return exchange.whole(reply),
@@ -81,17 +87,21 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
         // What stands between takes a connection without a word for a dead one, so that the status has to go now.
         Shape::Sse => match timeout(SILENCE, &mut finding).await {
             Ok(found) => found,
-            Err(_) => return tell(State::Finding(finding), &About::default(), "", caller, deadline),
+            Err(_) => {
+                return tell(State::Finding(finding), &About::default(), "", caller, deadline);
+            }
         },
         Shape::Text | Shape::Json | Shape::Ndjson => finding.await,
     };
     let Found { exchange, answered, model } = found;
     match answered {
         Ok(Answered::Whole(answer)) => whole(exchange, &caller, answer, &model),
-        Ok(Answered::Begun(begun)) if caller.shape == Shape::Json => match gather(begun, deadline).await {
-            Ok(answer) => whole(exchange, &caller, answer, &model),
-            Err(failure) => exchange.whole(caller.failure(&failure)),
-        },
+        Ok(Answered::Begun(begun)) if caller.shape == Shape::Json => {
+            match gather(begun, deadline).await {
+                Ok(answer) => whole(exchange, &caller, answer, &model),
+                Err(failure) => exchange.whole(caller.failure(&failure)),
+            }
+        }
         Ok(Answered::Begun(begun)) => {
             let about = begun.stream.about().clone();
             let asked_model = model.clone();
@@ -122,7 +132,8 @@ async fn find(mut exchange: Exchange, asked: Asked, deadline: Option<Instant>) -
 /// How long an answer may take, from the arrival of the question: the platform's limit, and `ASK_TIMEOUT`.
 fn time(app: &App, headers: &HeaderMap) -> Option<Duration> {
     let limit = headers.get("x-scf-timeout").filter(|_| app.on_scf);
-    let limit = limit.and_then(|limit| limit.to_str().ok()?.parse().ok()).map(Duration::from_millis);
+    let limit =
+        limit.and_then(|limit| limit.to_str().ok()?.parse().ok()).map(Duration::from_millis);
     match limit {
         Some(limit) => Some(budget(&app.settings, Some(limit))),
         None => app.settings.timeout,
@@ -143,7 +154,11 @@ fn opened(settings: &Settings, parts: &request::Parts) -> Result<(), Failure> {
 }
 
 /// The body of the request, where it is no larger and does not stop coming.
-async fn read(body: FromCaller, largest: usize, deadline: Option<Instant>) -> Result<Vec<u8>, Failure> {
+async fn read(
+    body: FromCaller,
+    largest: usize,
+    deadline: Option<Instant>,
+) -> Result<Vec<u8>, Failure> {
     if body.size_hint().lower() > largest as u64 {
         return Err(Failure::BodyTooLarge);
     }
@@ -155,7 +170,9 @@ async fn read(body: FromCaller, largest: usize, deadline: Option<Instant>) -> Re
         match timeout_at(until, body.frame()).await {
             // Trailers say nothing that is needed.
             Ok(Some(Ok(frame))) => read.extend_from_slice(&frame.into_data().unwrap_or_default()),
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Failure::BodyTooLarge),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
+                return Err(Failure::BodyTooLarge);
+            }
             Ok(Some(Err(_))) => return Err(Failure::BodyUnreadable(body_broke_off())),
             Ok(None) => return Ok(read),
             Err(_) if deadline == Some(until) => return Err(Failure::Deadline),
@@ -267,7 +284,9 @@ fn post(
 
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|value| value.trim_start().to_ascii_lowercase().starts_with("application/json"))
+    content_type.is_some_and(|value| {
+        value.trim_start().to_ascii_lowercase().starts_with("application/json")
+    })
 }
 
 /// Reads until there is something to show. Until then, a failure is a status, and may be tried again.
@@ -313,8 +332,14 @@ async fn gather(mut begun: Begun, deadline: Option<Instant>) -> Result<Answer, F
 }
 
 /// Replies with an answer that is all there.
-fn whole(mut exchange: Exchange, caller: &Caller, answer: Answer, model: &str) -> Response<ReplyBody> {
-    let (about, said) = (answer.about.clone(), exchange.app.settings.log_text.then(|| answer.text.clone()));
+fn whole(
+    mut exchange: Exchange,
+    caller: &Caller,
+    answer: Answer,
+    model: &str,
+) -> Response<ReplyBody> {
+    let (about, said) =
+        (answer.about.clone(), exchange.app.settings.log_text.then(|| answer.text.clone()));
     let reply = caller.answer(answer, model);
     if reply.body().len() > LARGEST {
         return exchange.whole(caller.failure(&Failure::AnswerTooLarge));

@@ -240,7 +240,11 @@ impl AsyncRead for CallerIo {
 }
 
 impl AsyncWrite for CallerIo {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         // What others have written may look the same.
         if !self.caller.is_busy() && is_hypers(buf) {
             self.caller.unsaid.store(true, Ordering::Relaxed);

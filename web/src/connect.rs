@@ -82,7 +82,8 @@ impl Connector {
     pub(crate) fn new(settings: &Settings) -> Result<Self, Fault> {
         let base_url = &settings.base_url;
         let host = base_url.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        let bad_url = || Fault::new("OPENAI_BASE_URL", "names a host that cannot be", "里的主机名无效");
+        let bad_url =
+            || Fault::new("OPENAI_BASE_URL", "names a host that cannot be", "里的主机名无效");
         let extra_roots = tls::extra_roots(settings.cert_file.as_deref())?;
         let tls = match base_url.https {
             true => Some(Tls {
@@ -92,10 +93,12 @@ impl Connector {
             }),
             false => None,
         };
-        let bad_proxy =
-            |_: InvalidUri| Fault::new("HTTPS_PROXY", "names a host that cannot be", "里的主机名无效");
+        let bad_proxy = |_: InvalidUri| {
+            Fault::new("HTTPS_PROXY", "names a host that cannot be", "里的主机名无效")
+        };
         let egress = settings.egress.clone();
-        let egress = egress.map(|egress| Ok(Proxy { uri: uri(&egress.host, egress.port)?, egress }));
+        let egress =
+            egress.map(|egress| Ok(Proxy { uri: uri(&egress.host, egress.port)?, egress }));
         Ok(Self {
             uri: uri(base_url.host(), base_url.port()).map_err(|_| bad_url())?,
             host,
@@ -106,7 +109,10 @@ impl Connector {
     }
 
     /// Opens a connection, in [`CONNECT`] at most, or until the deadline where it comes before.
-    pub(crate) async fn connect(&self, deadline: Option<Instant>) -> Result<Box<dyn Wire>, Unopened> {
+    pub(crate) async fn connect(
+        &self,
+        deadline: Option<Instant>,
+    ) -> Result<Box<dyn Wire>, Unopened> {
         let longest = Instant::now() + CONNECT;
         let deadline = deadline.map_or(longest, |deadline| deadline.min(longest));
         let tcp = self.tcp(deadline).await?;
@@ -116,8 +122,10 @@ impl Connector {
             _ => Unopened::Connection(format!("{} while TLS was agreed on", error.kind())),
         };
         let connecting = TlsConnector::from(tls.config()?).connect(tls.name.clone(), tcp);
-        let stream =
-            timeout_at(deadline, connecting).await.map_err(|_| Unopened::Timeout)?.map_err(failed)?;
+        let stream = timeout_at(deadline, connecting)
+            .await
+            .map_err(|_| Unopened::Timeout)?
+            .map_err(failed)?;
         Ok(Box::new(stream))
     }
 
@@ -167,7 +175,8 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let config = tls::client(&self.extra_roots).map_err(|error| Unopened::Tls(error.to_string()))?;
+        let config =
+            tls::client(&self.extra_roots).map_err(|error| Unopened::Tls(error.to_string()))?;
         Ok(self.config.get_or_init(|| config).clone())
     }
 }
@@ -178,7 +187,11 @@ fn uri(host: &str, port: u16) -> Result<Uri, InvalidUri> {
 }
 
 /// The addresses of a host. A name that does not resolve in time does not resolve.
-async fn resolve(host: &str, port: u16, deadline: Instant) -> Result<vec::IntoIter<SocketAddr>, Unopened> {
+async fn resolve(
+    host: &str,
+    port: u16,
+    deadline: Instant,
+) -> Result<vec::IntoIter<SocketAddr>, Unopened> {
     let unknown = || Unopened::Name(host.to_owned());
     let found = timeout_at(deadline, lookup_host((host, port))).await.map_err(|_| unknown())?;
     // A look-up opens files, and not every one says that it could not.
@@ -254,5 +267,6 @@ fn by_proxy(unopened: Unopened) -> Unopened {
 }
 
 fn basic(user: &str, password: &str) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")))).ok()
+    HeaderValue::try_from(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+        .ok()
 }

@@ -42,7 +42,16 @@ impl Exchange {
         line.cold = app.cold.swap(false, Ordering::Relaxed);
         let busy = caller.begin(!request.body().is_end_stream());
         let version = request.version();
-        Self { app, line, request_id, busy, version, began: Instant::now(), asked: None, is_logged: false }
+        Self {
+            app,
+            line,
+            request_id,
+            busy,
+            version,
+            began: Instant::now(),
+            asked: None,
+            is_logged: false,
+        }
     }
 
     /// The caller's connection.

@@ -94,7 +94,8 @@ fn serve(mut settings: Settings) -> anyhow::Result<()> {
     let on_scf = env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF");
     let listen = listen(&mut settings);
     // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let served = runtime.block_on(async {
         // Before the first connection, so that no stop goes amiss.
         let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;

@@ -14,8 +14,8 @@ use ask_core::secret::Secret;
 use ask_core::shape::Shape;
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, UPGRADE, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING,
+    CONTENT_LENGTH, CONTENT_TYPE, UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
@@ -58,13 +58,16 @@ pub(crate) async fn pass(
     let (mut head, body) = reply.into_parts();
     head.version = Version::HTTP_11;
     towards_caller(&mut head.headers, lent.as_ref());
-    if lent.is_some() && head.extensions.get().is_some_and(|words| holds_secret(&exchange.app, words)) {
+    if lent.is_some()
+        && head.extensions.get().is_some_and(|words| holds_secret(&exchange.app, words))
+    {
         head.extensions.remove::<ReasonPhrase>();
     }
     if let (Some(key), StatusCode::UNAUTHORIZED) = (&lent, head.status) {
         exchange.app.put_aside(key);
     }
-    let may_repeat_the_key = (refuses_key(head.status) || is_plain_error(&head)) && !body.is_end_stream();
+    let may_repeat_the_key =
+        (refuses_key(head.status) || is_plain_error(&head)) && !body.is_end_stream();
     let whole = match (upgrade, head.extensions.remove::<OnUpgrade>(), &lent) {
         (Some(ours), Some(theirs), _) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
             head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
@@ -112,8 +115,10 @@ fn is_plain_error(head: &response::Parts) -> bool {
     let content_type = head.headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
     let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
     let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let is_plain =
-        kind.is_empty() || kind == "application/json" || kind.ends_with("+json") || kind.starts_with("text/");
+    let is_plain = kind.is_empty()
+        || kind == "application/json"
+        || kind.ends_with("+json")
+        || kind.starts_with("text/");
     (head.status.is_client_error() || head.status.is_server_error())
         && is_plain
         && !head.headers.contains_key(CONTENT_ENCODING)

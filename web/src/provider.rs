@@ -94,7 +94,9 @@ impl Provider {
             let mut error = match answered {
                 // Whoever gets the body could not tell where it ends, or what it is.
                 Ok(response) if transfer_coding(response.headers()).is_err() => {
-                    return Err(Unanswered::NotHttp("a transfer coding that nobody asked for".into()));
+                    return Err(Unanswered::NotHttp(
+                        "a transfer coding that nobody asked for".into(),
+                    ));
                 }
                 Ok(response) => return Ok(self.reply(response, link)),
                 Err(error) => error,
@@ -112,7 +114,8 @@ impl Provider {
     }
 
     fn reply(self: &Arc<Self>, response: Response<Incoming>, link: Link) -> Response<Reply> {
-        let mut response = response.map(|body| Reply { body, link: Some(link), provider: self.clone() });
+        let mut response =
+            response.map(|body| Reply { body, link: Some(link), provider: self.clone() });
         // Nobody reads a body that is none.
         if response.body().is_end_stream() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             response.body_mut().release();
@@ -224,7 +227,10 @@ fn drive(connection: &mut Option<Running>, cx: &mut Context<'_>) {
 }
 
 /// What comes of it by the deadline.
-pub(crate) async fn by<T>(deadline: Option<Instant>, waited_for: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn by<T>(
+    deadline: Option<Instant>,
+    waited_for: impl Future<Output = T>,
+) -> Option<T> {
     match deadline {
         Some(deadline) => timeout_at(deadline, waited_for).await.ok(),
         None => Some(waited_for.await),
@@ -242,7 +248,8 @@ fn again(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
 
 /// Whether the connection has gone.
 fn is_gone(error: &hyper::Error) -> bool {
-    let is_io = std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
+    let is_io =
+        std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>());
     is_io || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
 }
 
@@ -336,7 +343,8 @@ mod tests {
     async fn what_was_idle_for_too_long_is_closed_when_another_is_kept() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/v1", listener.local_addr().unwrap());
-        let settings = Settings::read(|name| (name == "OPENAI_BASE_URL").then(|| url.clone().into()));
+        let settings =
+            Settings::read(|name| (name == "OPENAI_BASE_URL").then(|| url.clone().into()));
         let provider = Provider::new(&settings).unwrap();
         let (old, mut of_old) = opened(&provider, &listener).await;
         let (young, of_young) = opened(&provider, &listener).await;

@@ -7,7 +7,8 @@ use ask_core::refusal::Refusal;
 use ask_core::reply::{self, X_ERROR_CODE};
 use ask_core::shape::Shape;
 use http::header::{
-    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, RETRY_AFTER, TRANSFER_ENCODING, WWW_AUTHENTICATE,
+    ACCESS_CONTROL_REQUEST_METHOD, ALLOW, AUTHORIZATION, RETRY_AFTER, TRANSFER_ENCODING,
+    WWW_AUTHENTICATE,
 };
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, request};
@@ -28,7 +29,10 @@ pub(crate) const EXPOSED: &str = "*";
 const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Forwards a request, or says why not.
-pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) -> Response<ReplyBody> {
+pub(crate) async fn reply(
+    mut exchange: Exchange,
+    request: Request<Incoming>,
+) -> Response<ReplyBody> {
     let (mut parts, body) = request.into_parts();
     if is_preflight(&parts) {
         return preflight(exchange, &parts.headers);
@@ -40,14 +44,19 @@ pub(crate) async fn reply(mut exchange: Exchange, request: Request<Incoming>) ->
 }
 
 /// A failure of our own, in OpenAI's shape.
-pub(crate) fn fail(exchange: Exchange, headers: &HeaderMap, failure: Failure) -> Response<ReplyBody> {
+pub(crate) fn fail(
+    exchange: Exchange,
+    headers: &HeaderMap,
+    failure: Failure,
+) -> Response<ReplyBody> {
     let caller = caller(&exchange.app, headers, exchange.request_id.clone());
     exchange.whole(failed(&caller, &failure))
 }
 
 /// The reply to a request that failed here.
 pub(crate) fn failed(caller: &reply::Caller, failure: &Failure) -> Response<Vec<u8>> {
-    let mut reply = caller.reply(failure.status(), Shape::Json.content_type(), failure.body(caller.lang));
+    let mut reply =
+        caller.reply(failure.status(), Shape::Json.content_type(), failure.body(caller.lang));
     reply.headers_mut().insert(X_ERROR_CODE, HeaderValue::from_static(failure.code()));
     match failure.status() {
         StatusCode::UNAUTHORIZED => {

@@ -60,7 +60,9 @@ pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => break,
             };
-            if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            if let Ok(stream) =
+                stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
+            {
                 tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
             }
         }
@@ -139,7 +141,9 @@ impl Spare {
             return sleep(Duration::from_millis(50)).await;
         }
         // There may be nobody: the system misses a descriptor before it looks into the queue.
-        if let Poll::Ready(Ok((mut stream, _))) = poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await {
+        if let Poll::Ready(Ok((mut stream, _))) =
+            poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
+        {
             // Whether the caller stays to hear it is the caller's affair.
             let _ = timeout(TURN_AWAY, turn_away(&mut stream, app)).await;
         }

@@ -99,13 +99,15 @@ impl Telling {
     async fn next(&mut self) -> Option<io::Result<Vec<u8>>> {
         loop {
             let told = match mem::replace(&mut self.state, State::Over) {
-                State::Finding(mut finding) => match timeout_at(self.silent_until, &mut finding).await {
-                    Ok(found) => self.found(found).await,
-                    Err(_) => {
-                        self.state = State::Finding(finding);
-                        self.sign_of_life()
+                State::Finding(mut finding) => {
+                    match timeout_at(self.silent_until, &mut finding).await {
+                        Ok(found) => self.found(found).await,
+                        Err(_) => {
+                            self.state = State::Finding(finding);
+                            self.sign_of_life()
+                        }
                     }
-                },
+                }
                 State::Begun(open, text) => {
                     self.state = State::Open(open);
                     Some(Ok([self.events.begin(), self.events.piece(&text)].concat()))
@@ -132,7 +134,8 @@ impl Telling {
                 exchange.line.answered(&answer.about, &model);
                 exchange.line.answer = exchange.app.settings.log_text.then(|| answer.text.clone());
                 exchange.end();
-                Some(Ok([self.events.begin(), self.events.piece(&answer.text), self.events.end()].concat()))
+                Some(Ok([self.events.begin(), self.events.piece(&answer.text), self.events.end()]
+                    .concat()))
             }
             Err(failure) => self.fail(exchange, failure).await,
         }
@@ -140,7 +143,8 @@ impl Telling {
 
     /// What comes next of an open answer; nothing where it holds nothing to show.
     async fn more(&mut self, mut open: Open) -> Option<io::Result<Vec<u8>>> {
-        let until = self.deadline.map_or(self.silent_until, |deadline| deadline.min(self.silent_until));
+        let until =
+            self.deadline.map_or(self.silent_until, |deadline| deadline.min(self.silent_until));
         let bytes = match open.stream.is_done() {
             true => Ok(None),
             false => match by(Some(until), open.body.piece()).await {

@@ -33,13 +33,17 @@ impl From<Unanswered> for Refusal {
                 format!("the name {host} cannot be resolved"),
                 format!("无法解析域名 {host}"),
             )),
-            Unanswered::Unopened(Unopened::Timeout) => {
-                Self::passing(said("it does not take the connection".into(), "对方没有接受连接".into()))
-            }
+            Unanswered::Unopened(Unopened::Timeout) => Self::passing(said(
+                "it does not take the connection".into(),
+                "对方没有接受连接".into(),
+            )),
             Unanswered::Unopened(Unopened::Descriptors) => Self::passing(Failure::Descriptors),
-            Unanswered::Unopened(Unopened::Connection(why)) => Self::passing(said(why.clone(), why)),
+            Unanswered::Unopened(Unopened::Connection(why)) => {
+                Self::passing(said(why.clone(), why))
+            }
             Unanswered::Unopened(Unopened::Proxy(why)) => {
-                said(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}")).into()
+                said(format!("the proxy does not connect: {why}"), format!("代理没有接通：{why}"))
+                    .into()
             }
             Unanswered::Unopened(Unopened::Tls(why)) => {
                 said(format!("TLS: {why}"), format!("TLS 错误：{why}")).into()

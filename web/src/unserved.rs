@@ -37,5 +37,7 @@ pub(crate) fn is_hypers(bytes: &[u8]) -> bool {
     let version = b"HTTP/1.1 ".len();
     let Some(reply) = bytes.get(version..) else { return false };
     let rest = statuses.iter().find_map(|status| reply.strip_prefix(*status));
-    rest.is_some_and(|rest| rest.starts_with(b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: "))
+    rest.is_some_and(|rest| {
+        rest.starts_with(b"\r\nconnection: close\r\ncontent-length: 0\r\ndate: ")
+    })
 }

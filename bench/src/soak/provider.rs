@@ -118,7 +118,9 @@ pub(crate) fn piece(number: usize, piece: usize) -> String {
 pub(crate) fn event(number: usize, piece: usize) -> String {
     let text = self::piece(number, piece);
     let choice = format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}"#);
-    format!("data: {{\"object\":\"chat.completion.chunk\",\"model\":\"soak\",\"choices\":[{choice}]}}\n\n")
+    format!(
+        "data: {{\"object\":\"chat.completion.chunk\",\"model\":\"soak\",\"choices\":[{choice}]}}\n\n"
+    )
 }
 
 /// The end of one that is whole, and an event that is none.
@@ -171,9 +173,10 @@ fn instead(fault: Fault) -> Option<(Vec<u8>, bool)> {
         Fault::Failed => (reply("500 Internal Server Error", now, &error("oh")), true),
         Fault::Passing => (reply("503 Service Unavailable", now, &error("a moment")), true),
         Fault::Key => (reply("401 Unauthorized", "", &error("no such key")), true),
-        Fault::Model => {
-            (reply("404 Not Found", "", br#"{"error":{"message":"no","code":"model_not_found"}}"#), true)
-        }
+        Fault::Model => (
+            reply("404 Not Found", "", br#"{"error":{"message":"no","code":"model_not_found"}}"#),
+            true,
+        ),
         Fault::Refused => (reply("400 Bad Request", "", &error("what?")), true),
         Fault::Redirect => (reply("302 Found", "Location: http://127.0.0.1:1/\r\n", b""), true),
         Fault::Page => (reply("200 OK", "", b"<html>"), true),
@@ -210,7 +213,8 @@ async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     if let Some((bytes, stays)) = fault.and_then(instead) {
         return send(stream, &bytes, stays, fault).await;
     }
-    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let head =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
     let chunk = |data: &str| format!("{:x}\r\n{data}\r\n", data.len());
     for piece in 0..PIECES {

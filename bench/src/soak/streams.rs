@@ -7,7 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::provider::{self, BEFORE, DONE, Fault, GARBLED, OF_STREAMS, PIECES, SLOW, of_stream, seen};
+use super::provider::{
+    self, BEFORE, DONE, Fault, GARBLED, OF_STREAMS, PIECES, SLOW, of_stream, seen,
+};
 use super::{ANSWERS, STREAMS, Soaked, State, account};
 use crate::http::find;
 use crate::peers::Place;
@@ -46,8 +48,9 @@ pub(super) fn soak(place: &Place, provider: SocketAddr, rounds: usize) -> anyhow
 async fn all(address: SocketAddr, first: usize) -> anyhow::Result<()> {
     let mut running = JoinSet::new();
     for number in first..first + STREAMS {
-        running
-            .spawn(async move { stream(address, number).await.with_context(|| format!("stream {number}")) });
+        running.spawn(async move {
+            stream(address, number).await.with_context(|| format!("stream {number}"))
+        });
     }
     while let Some(stream) = running.join_next().await {
         stream??;
@@ -80,8 +83,12 @@ fn right(number: usize) -> Right {
         };
         (0..count).map(event).collect()
     };
-    let refused =
-        |status, code| Right { status, data: String::new(), whole: true, log: (status, Some(code)) };
+    let refused = |status, code| Right {
+        status,
+        data: String::new(),
+        whole: true,
+        log: (status, Some(code)),
+    };
     let broken = || Right {
         status: 200,
         data: pieces(BEFORE) + if told { "data: {\"error\":" } else { "" },
@@ -169,8 +176,9 @@ async fn stream(address: SocketAddr, number: usize) -> anyhow::Result<()> {
 fn body_of(head: &[u8], mut body: &[u8]) -> (String, bool) {
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
     if !head.contains("transfer-encoding: chunked") {
-        let length =
-            head.split_once("content-length: ").and_then(|(_, rest)| rest.lines().next()?.parse().ok());
+        let length = head
+            .split_once("content-length: ")
+            .and_then(|(_, rest)| rest.lines().next()?.parse().ok());
         return (String::from_utf8_lossy(body).into_owned(), length == Some(body.len()));
     }
     let mut data = Vec::new();
@@ -179,7 +187,8 @@ fn body_of(head: &[u8], mut body: &[u8]) -> (String, bool) {
             let size = usize::from_str_radix(str::from_utf8(&body[..end]).ok()?, 16).ok()?;
             Some((end + 2, size))
         });
-        let Some((start, size)) = size.filter(|(start, size)| start + size + 2 <= body.len()) else {
+        let Some((start, size)) = size.filter(|(start, size)| start + size + 2 <= body.len())
+        else {
             return (String::from_utf8_lossy(&data).into_owned(), false);
         };
         if size == 0 {

@@ -107,9 +107,10 @@ impl Failure {
                 "The head of the request is larger than 64 KB, or has more than 100 lines.",
                 "请求头超过 64 KB 或 100 行。",
             ),
-            Self::TransferCoding => {
-                ("Only Transfer-Encoding: chunked is understood.", "Transfer-Encoding 只支持 chunked。")
-            }
+            Self::TransferCoding => (
+                "Only Transfer-Encoding: chunked is understood.",
+                "Transfer-Encoding 只支持 chunked。",
+            ),
             Self::ConnectTimeout => (
                 "Connecting to the provider took longer than 10 s: check OPENAI_BASE_URL, the proxy settings and the \
                  region.",
@@ -124,9 +125,9 @@ impl Failure {
 
     /// The body, in the shape that OpenAI's clients read.
     pub fn body(&self, lang: Lang) -> String {
-        let kind = if self.status().is_server_error() { "server_error" } else { "invalid_request_error" };
-        let error =
-            json!({ "message": self.sentence(lang), "type": kind, "param": null, "code": self.code() });
+        let kind =
+            if self.status().is_server_error() { "server_error" } else { "invalid_request_error" };
+        let error = json!({ "message": self.sentence(lang), "type": kind, "param": null, "code": self.code() });
         json!({ "error": error }).to_string()
     }
 }

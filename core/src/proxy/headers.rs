@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION, RETRY_AFTER,
-    TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HOST, LOCATION,
+    RETRY_AFTER, TRANSFER_ENCODING, UPGRADE, VARY, WWW_AUTHENTICATE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -24,7 +24,11 @@ const EVENT_STREAM: &[u8] = b"text/event-stream";
 
 /// The headers for the provider: the caller's without those that are none of the provider's business, `Host` rewritten,
 /// and the key that is lent in the place of the token. What is set here is set after all stripping.
-pub fn towards_provider(settings: &Settings, headers: &HeaderMap, lent: Option<&Secret>) -> HeaderMap {
+pub fn towards_provider(
+    settings: &Settings,
+    headers: &HeaderMap,
+    lent: Option<&Secret>,
+) -> HeaderMap {
     let mut outgoing = HeaderMap::with_capacity(headers.len() + 1);
     // An authority that `BaseUrl` has read is a header's value, too.
     if let Ok(host) = HeaderValue::from_str(&settings.base_url.authority) {
@@ -75,7 +79,8 @@ pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
             || stays_with_the_provider(name.as_str())
             || repeats_key(name, value)
     };
-    let staying: Vec<HeaderName> = headers.iter().filter(stays).map(|(name, _)| name.clone()).collect();
+    let staying: Vec<HeaderName> =
+        headers.iter().filter(stays).map(|(name, _)| name.clone()).collect();
     for name in staying {
         headers.remove(name);
     }
@@ -91,13 +96,17 @@ pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
 /// Drops the least needed headers until the platform carries the rest: the longest first, so that few have to go, and
 /// never one that the caller cannot do without.
 pub fn fit(headers: &mut HeaderMap) {
-    let length = |name: &HeaderName, value: &HeaderValue| name.as_str().len() + ": \r\n".len() + value.len();
+    let length =
+        |name: &HeaderName, value: &HeaderValue| name.as_str().len() + ": \r\n".len() + value.len();
     let mut total: usize = headers.iter().map(|(name, value)| length(name, value)).sum();
     while total > BUDGET {
-        let of_name =
-            |name: &HeaderName| headers.get_all(name).iter().map(|value| length(name, value)).sum::<usize>();
-        let droppable =
-            headers.keys().filter(|name| !is_needed(name)).map(|name| (of_name(name), name.clone()));
+        let of_name = |name: &HeaderName| {
+            headers.get_all(name).iter().map(|value| length(name, value)).sum::<usize>()
+        };
+        let droppable = headers
+            .keys()
+            .filter(|name| !is_needed(name))
+            .map(|name| (of_name(name), name.clone()));
         let Some((longest, name)) = droppable.max_by_key(|(length, _)| *length) else { return };
         headers.remove(name);
         total -= longest;
@@ -117,8 +126,11 @@ pub fn transfer_coding(headers: &HeaderMap) -> Result<(), Failure> {
 
 /// Whether the caller asks to go over to WebSocket. Other protocols are not tunnelled.
 pub fn is_websocket(headers: &HeaderMap) -> bool {
-    let upgrades = || named_in_connection(headers).iter().any(|named| named.eq_ignore_ascii_case("upgrade"));
-    headers.get(UPGRADE).is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
+    let upgrades =
+        || named_in_connection(headers).iter().any(|named| named.eq_ignore_ascii_case("upgrade"));
+    headers
+        .get(UPGRADE)
+        .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(b"websocket"))
         && upgrades()
 }
 
@@ -149,8 +161,15 @@ fn is_hop_by_hop(name: &str) -> bool {
 fn stays_with_us(name: &HeaderName) -> bool {
     let name = name.as_str();
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    begins(&["x-scf-", "x-fc-", "x-b3-", "x-forwarded-", "x-stgw-", "x-client-proto", "cf-connecting-"])
-        || name.starts_with("sec-") && !name.starts_with("sec-websocket-")
+    begins(&[
+        "x-scf-",
+        "x-fc-",
+        "x-b3-",
+        "x-forwarded-",
+        "x-stgw-",
+        "x-client-proto",
+        "cf-connecting-",
+    ]) || name.starts_with("sec-") && !name.starts_with("sec-websocket-")
         || name == X_ASK_TOKEN.as_str()
         || matches!(
             name,
@@ -218,7 +237,9 @@ mod tests {
             ("ASK_TOKEN", "owner"),
             ("ASK_PUBLIC_TOKEN", "public"),
         ];
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -236,7 +257,8 @@ mod tests {
     fn outgoing(lines: &[(&str, &str)], lent: bool, expected: &[(&str, &str)]) {
         let key = Secret::new("sk-server".into());
         let outgoing = towards_provider(&settings(), &headers(lines), lent.then_some(&key));
-        let expected: Vec<_> = [("host", "api.example:8443")].iter().chain(expected).copied().collect();
+        let expected: Vec<_> =
+            [("host", "api.example:8443")].iter().chain(expected).copied().collect();
         assert_eq!(shown(&outgoing), expected, "{lines:?}");
     }
 
@@ -336,7 +358,9 @@ mod tests {
 
     #[test]
     fn bytes_beyond_ascii_hide_neither_token_nor_key() {
-        let beside = |secret: &str| HeaderValue::from_bytes(&[b"\xe9 ", secret.as_bytes()].concat()).unwrap();
+        let beside = |secret: &str| {
+            HeaderValue::from_bytes(&[b"\xe9 ", secret.as_bytes()].concat()).unwrap()
+        };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("owner"))]);
         assert!(!towards_provider(&settings(), &headers, None).contains_key("x-extra"));
         let mut headers =
@@ -357,7 +381,11 @@ mod tests {
             &[("sec-websocket-version", "13"), ("connection", "upgrade"), ("upgrade", "websocket")],
         );
         outgoing(
-            &[("upgrade", "h2c"), ("connection", "upgrade, http2-settings"), ("http2-settings", "x")],
+            &[
+                ("upgrade", "h2c"),
+                ("connection", "upgrade, http2-settings"),
+                ("http2-settings", "x"),
+            ],
             false,
             &[],
         );
@@ -425,7 +453,8 @@ mod tests {
     #[test]
     fn a_key_of_common_words_leaves_the_body_readable() {
         let key = Secret::new("my-application-key".into());
-        let lines = [("content-type", "application/json"), ("x-note", "an application"), ("x-end", "2")];
+        let lines =
+            [("content-type", "application/json"), ("x-note", "an application"), ("x-end", "2")];
         let mut headers = headers(&lines);
         towards_caller(&mut headers, Some(&key));
         assert_eq!(shown(&headers), [lines[0], lines[2]]);

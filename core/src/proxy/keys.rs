@@ -32,10 +32,12 @@ impl Grant {
         let shown = || credentials.iter().flat_map(|(name, value)| keys_in(name, value));
         if shown().fold(false, |found, key| found | is_one_of(&settings.tokens, key)) {
             return match settings.keys.is_empty() {
-                true => {
-                    Err(failure::Failure::Config(Fault::new("OPENAI_API_KEY", "is not set", "没有设置"))
-                        .into())
-                }
+                true => Err(failure::Failure::Config(Fault::new(
+                    "OPENAI_API_KEY",
+                    "is not set",
+                    "没有设置",
+                ))
+                .into()),
                 false => Ok(Self::Lent),
             };
         }
@@ -49,7 +51,11 @@ impl Grant {
 }
 
 /// The caller's credentials with the server's key where a token stood, and without any other key.
-pub(super) fn lend(settings: &Settings, headers: &HeaderMap, key: &Secret) -> Vec<(HeaderName, HeaderValue)> {
+pub(super) fn lend(
+    settings: &Settings,
+    headers: &HeaderMap,
+    key: &Secret,
+) -> Vec<(HeaderName, HeaderValue)> {
     let in_place = |shown: &str| is_one_of(&settings.tokens, shown).then(|| key.expose());
     credentials(headers)
         .filter_map(|(name, value)| {
@@ -58,7 +64,9 @@ pub(super) fn lend(settings: &Settings, headers: &HeaderMap, key: &Secret) -> Ve
                 SEC_WEBSOCKET_PROTOCOL => {
                     let lent = subprotocols(value).filter_map(|protocol| {
                         match protocol.strip_prefix(KEY_SUBPROTOCOL) {
-                            Some(shown) => in_place(shown).map(|key| format!("{KEY_SUBPROTOCOL}{key}")),
+                            Some(shown) => {
+                                in_place(shown).map(|key| format!("{KEY_SUBPROTOCOL}{key}"))
+                            }
                             None => (!holds_token(settings, protocol)).then(|| protocol.to_owned()),
                         }
                     });
@@ -90,7 +98,10 @@ pub(super) fn holds_token(settings: &Settings, value: &str) -> bool {
 
 fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)> {
     CREDENTIALS.iter().flat_map(|name| {
-        headers.get_all(name).iter().filter_map(move |value| Some((name, value.to_str().ok()?.trim())))
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(move |value| Some((name, value.to_str().ok()?.trim())))
     })
 }
 
@@ -105,7 +116,8 @@ fn keys_in<'a>(name: &HeaderName, value: &'a str) -> impl Iterator<Item = &'a st
         SEC_WEBSOCKET_PROTOCOL => ("", value),
         _ => (value, ""),
     };
-    let in_protocols = subprotocols(protocols).filter_map(|protocol| protocol.strip_prefix(KEY_SUBPROTOCOL));
+    let in_protocols =
+        subprotocols(protocols).filter_map(|protocol| protocol.strip_prefix(KEY_SUBPROTOCOL));
     std::iter::once(key).chain(in_protocols).filter(|key| !key.is_empty())
 }
 
@@ -129,11 +141,16 @@ mod tests {
             ("ASK_PUBLIC_TOKEN", "public"),
             ("ASK_OWN_KEYS", own_keys),
         ];
-        Settings::read(|name| vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into()))
+        Settings::read(|name| {
+            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
+        })
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
-        lines.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap())).collect()
+        lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
     }
 
     #[track_caller]
@@ -208,23 +225,32 @@ mod tests {
         let lent = |lines: &[(&'static str, &str)]| {
             let key = Secret::new("sk-server".into());
             let lent = lend(&settings("1"), &headers(lines), &key).into_iter();
-            lent.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect::<Vec<_>>()
+            lent.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect::<Vec<_>>()
         };
         assert_eq!(lent(&[("authorization", "Bearer owner")]), ["authorization: Bearer sk-server"]);
-        assert_eq!(lent(&[("api-key", "owner"), ("authorization", "Bearer sk-own")]), ["api-key: sk-server"]);
+        assert_eq!(
+            lent(&[("api-key", "owner"), ("authorization", "Bearer sk-own")]),
+            ["api-key: sk-server"]
+        );
         assert_eq!(
             lent(&[(
                 "sec-websocket-protocol",
                 "realtime, openai-insecure-api-key.owner,openai-insecure-api-key.own, openai-beta.realtime-v1"
             )]),
-            ["sec-websocket-protocol: realtime, openai-insecure-api-key.sk-server, openai-beta.realtime-v1"]
+            [
+                "sec-websocket-protocol: realtime, openai-insecure-api-key.sk-server, openai-beta.realtime-v1"
+            ]
         );
         assert_eq!(
             lent(&[("api-key", "owner"), ("sec-websocket-protocol", "Bearer second, realtime")]),
             ["api-key: sk-server", "sec-websocket-protocol: realtime"]
         );
         assert_eq!(
-            lent(&[("api-key", "owner"), ("sec-websocket-protocol", "openai-insecure-api-key.own")]),
+            lent(&[
+                ("api-key", "owner"),
+                ("sec-websocket-protocol", "openai-insecure-api-key.own")
+            ]),
             ["api-key: sk-server"]
         );
     }

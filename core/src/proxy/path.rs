@@ -31,15 +31,20 @@ pub fn provider_path<'a>(
     if !base_path.is_empty() && is_below(path, base_path) {
         return Ok(path_and_query.into());
     }
-    let stage =
-        STAGES.iter().find(|stage| path.strip_prefix(**stage).is_some_and(|rest| is_below(rest, "/v1")));
+    let stage = STAGES
+        .iter()
+        .find(|stage| path.strip_prefix(**stage).is_some_and(|rest| is_below(rest, "/v1")));
     let unstaged = &path_and_query[stage.map_or(0, |stage| stage.len())..];
     if base_path.is_empty() {
         return Ok(unstaged.into());
     }
     if stage.is_some() || is_below(path, "/v1") {
         let rest = &unstaged["/v1".len()..];
-        return Ok(if base_path == "/v1" { unstaged.into() } else { format!("{base_path}{rest}").into() });
+        return Ok(if base_path == "/v1" {
+            unstaged.into()
+        } else {
+            format!("{base_path}{rest}").into()
+        });
     }
     match listed.iter().any(|prefix| is_below(path, prefix)) {
         true => Ok(path_and_query.into()),
@@ -61,7 +66,9 @@ const MOST_DECODINGS: usize = 8;
 fn climbs(path: &str) -> bool {
     let mut path = Cow::Borrowed(path.as_bytes());
     for _ in 0..=MOST_DECODINGS {
-        let dots = |segment: &[u8]| matches!(segment.split(|byte| *byte == b';').next(), Some(b"." | b".."));
+        let dots = |segment: &[u8]| {
+            matches!(segment.split(|byte| *byte == b';').next(), Some(b"." | b".."))
+        };
         if path.split(|byte| matches!(byte, b'/' | b'\\')).any(dots) {
             return true;
         }
@@ -130,7 +137,11 @@ mod tests {
 
     #[test]
     fn other_paths_only_where_they_are_listed() {
-        check("/v1", "/openai/deployments/x?api-version=1", Ok("/openai/deployments/x?api-version=1"));
+        check(
+            "/v1",
+            "/openai/deployments/x?api-version=1",
+            Ok("/openai/deployments/x?api-version=1"),
+        );
         check("/v1", "/v2beta/x", Ok("/v2beta/x"));
         check("/v1", "/v2betax", Err(Astray::Unlisted));
         check("/v1", "/openai", Err(Astray::Unlisted));

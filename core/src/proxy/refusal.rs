@@ -87,7 +87,10 @@ mod tests {
             br#"{"message":"pha99 is bad","message":"x"}"#,
             Some(r#"{"message":"[…] is bad","message":"x"}"#),
         );
-        check(br#"{"message":"pha99","other":"pha99"}"#, Some(r#"{"message":"[…]","other":"[…]"}"#));
+        check(
+            br#"{"message":"pha99","other":"pha99"}"#,
+            Some(r#"{"message":"[…]","other":"[…]"}"#),
+        );
         check(
             br#"{"sk-type-Alpha99" : {"type":"\u0070ha99 type"}}"#,
             Some(r#"{"[…]" : {"type":"\u0070ha99 type"}}"#),

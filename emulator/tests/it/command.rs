@@ -94,8 +94,9 @@ fn the_functions_lines_come_through() {
 
 #[test]
 fn variables_are_passed_on_by_name_only() {
-    let package =
-        Package::bash(r#"ready; while next; do reply "\"$MINE,$COPIED,$OTHER,$SCF_FUNCTIONNAME\""; done"#);
+    let package = Package::bash(
+        r#"ready; while next; do reply "\"$MINE,$COPIED,$OTHER,$SCF_FUNCTIONNAME\""; done"#,
+    );
     let check = |args: &[&str], expected: &str| {
         let mut command = command();
         command.envs([("COPIED", "b"), ("OTHER", "c"), ("SCF_FUNCTIONNAME", "d")]);

@@ -28,9 +28,11 @@ fn until(mut is_so: impl FnMut() -> bool) {
 
 #[test]
 fn the_function_sees_the_platforms_environment_and_nothing_else() {
-    let package = Package::bash("ready; while next; do reply \"\\\"$(env | sort | base64 -w 0)\\\"\"; done");
-    let function =
-        Function::new(package.bootstrap()).env("OPENAI_API_KEY", "sk-test").env("TZ", "Asia/Shanghai");
+    let package =
+        Package::bash("ready; while next; do reply \"\\\"$(env | sort | base64 -w 0)\\\"\"; done");
+    let function = Function::new(package.bootstrap())
+        .env("OPENAI_API_KEY", "sk-test")
+        .env("TZ", "Asia/Shanghai");
     let emulator = Settings::new(function).start("127.0.0.1:0").unwrap();
     let reply = emulator.invoke("1").reply.unwrap();
     let text = String::from_utf8(reply).unwrap();
@@ -39,7 +41,8 @@ fn the_function_sees_the_platforms_environment_and_nothing_else() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let names: Vec<_> = text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    let names: Vec<_> =
+        text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     let expected = "HOME LANG LOGNAME OPENAI_API_KEY PATH PWD SCF_FUNCTIONNAME SCF_FUNCTIONVERSION SCF_RUNTIME \
                     SCF_RUNTIME_API SCF_RUNTIME_API_PORT SHELL SHLVL TENCENTCLOUD_RUNENV TENCENTCLOUD_TZ TZ USER \
                     USER_CODE_ROOT _ _HANDLER";
@@ -60,8 +63,9 @@ fn the_function_sees_the_platforms_environment_and_nothing_else() {
 #[test]
 fn variables_that_the_platform_would_not_take_are_refused() {
     let check = |name: &str, value: &str, sentence: &str| {
-        let error =
-            Settings::new(Function::new("/bin/true").env(name, value)).start("127.0.0.1:0").unwrap_err();
+        let error = Settings::new(Function::new("/bin/true").env(name, value))
+            .start("127.0.0.1:0")
+            .unwrap_err();
         assert!(format!("{error:#}").contains(sentence), "{error:#}");
     };
     check("SCF_MINE", "x", "reserved");
@@ -86,7 +90,11 @@ fn a_function_that_never_gets_ready_is_a_450() {
     let invocation = emulator.invoke("1");
     let failure = invocation.reply.unwrap_err();
     assert_eq!(failure.status, 450);
-    assert!(failure.message.contains("no POST /runtime/init/ready in 1 seconds"), "{}", failure.message);
+    assert!(
+        failure.message.contains("no POST /runtime/init/ready in 1 seconds"),
+        "{}",
+        failure.message
+    );
     assert_eq!(invocation.log, ["loading"]);
     assert!(emulator.pid().is_none());
 }
@@ -95,19 +103,28 @@ fn a_function_that_never_gets_ready_is_a_450() {
 fn a_function_that_asks_for_events_without_being_ready_is_told_so() {
     let package = Package::bash("next");
     let failure = limited(&package, 60_000, 1000).invoke("1").reply.unwrap_err();
-    assert!(failure.status == 450 && failure.message.contains("asked for an event"), "{}", failure.message);
+    assert!(
+        failure.status == 450 && failure.message.contains("asked for an event"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]
 fn a_function_that_ends_before_it_is_ready_is_a_405() {
-    let package = Package::bash("[ -e started ] && tail -f /dev/null; touch started; echo no key; exit 2");
+    let package =
+        Package::bash("[ -e started ] && tail -f /dev/null; touch started; echo no key; exit 2");
     let emulator = package.start();
     // The first instance starts without an event, and the console tells of its end.
     until(|| emulator.logs().iter().any(|line| line.text.contains("exit status: 2")));
     fs::remove_file(package.dir.join("started")).unwrap();
     let invocation = emulator.invoke("1");
     let failure = invocation.reply.unwrap_err();
-    assert!(failure.status == 405 && failure.message.contains("exit status: 2"), "{}", failure.message);
+    assert!(
+        failure.status == 405 && failure.message.contains("exit status: 2"),
+        "{}",
+        failure.message
+    );
     assert_eq!(invocation.log, ["no key"]);
 }
 
@@ -139,7 +156,10 @@ fn an_event_that_takes_too_long_is_a_433_and_the_next_one_gets_a_new_instance() 
     assert_eq!(emulator.invoke("1").reply.unwrap(), b"\"quick\"");
     let first = emulator.pid().unwrap();
     let failure = emulator.invoke("\"slow\"").reply.unwrap_err();
-    assert_eq!((failure.status, failure.message.as_str()), (433, "Invoking task timed out after 2 seconds"));
+    assert_eq!(
+        (failure.status, failure.message.as_str()),
+        (433, "Invoking task timed out after 2 seconds")
+    );
     assert_eq!(state(first), None);
     assert_eq!(emulator.invoke("1").reply.unwrap(), b"\"quick\"");
     assert_ne!(emulator.pid(), Some(first));
@@ -201,7 +221,10 @@ done"#,
     );
     let emulator = package.start();
     let log = emulator.invoke("1").log;
-    assert!(log.contains(&"at start".to_owned()) && log.contains(&"line 200 of 1".to_owned()), "{log:?}");
+    assert!(
+        log.contains(&"at start".to_owned()) && log.contains(&"line 200 of 1".to_owned()),
+        "{log:?}"
+    );
     for event in 2..5 {
         let log = emulator.invoke(event.to_string()).log;
         assert_eq!(log.len(), 202, "{log:?}");
@@ -215,7 +238,8 @@ done"#,
 
 #[test]
 fn a_line_of_more_than_eight_kilobytes_is_broken_there() {
-    let package = Package::bash("ready; while next; do printf '%020000d\\nend\\n' 0; reply 1; done");
+    let package =
+        Package::bash("ready; while next; do printf '%020000d\\nend\\n' 0; reply 1; done");
     let log = package.start().invoke("1").log;
     assert_eq!(log.iter().map(String::len).collect::<Vec<_>>(), [8192, 8192, 3616, 3]);
 }
@@ -236,7 +260,8 @@ fn an_instance_is_frozen_after_a_reply_and_thawed_for_the_next_event() {
 
 #[test]
 fn the_function_and_its_children_end_with_the_emulator() {
-    let package = Package::bash("tail -f /dev/null & echo $! > child; ready; while next; do reply 1; done");
+    let package =
+        Package::bash("tail -f /dev/null & echo $! > child; ready; while next; do reply 1; done");
     let emulator = package.start();
     emulator.invoke("1").reply.unwrap();
     let pid = emulator.pid().unwrap();

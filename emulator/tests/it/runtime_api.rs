@@ -59,7 +59,11 @@ fn request_ids_are_uuids_and_new_each_time() {
     assert_ne!(ids[0], ids[1]);
     for id in ids {
         let parts: Vec<_> = id.split('-').collect();
-        assert_eq!(parts.iter().map(|part| part.len()).collect::<Vec<_>>(), [8, 4, 4, 4, 12], "{id}");
+        assert_eq!(
+            parts.iter().map(|part| part.len()).collect::<Vec<_>>(),
+            [8, 4, 4, 4, 12],
+            "{id}"
+        );
         assert!(parts.concat().chars().all(|c| c.is_ascii_hexdigit()), "{id}");
         assert!(parts[2].starts_with('4') && parts[3].starts_with(['8', '9', 'a', 'b']), "{id}");
     }
@@ -142,7 +146,8 @@ fn what_the_documents_forbid_is_refused_with_a_sentence() {
 fn a_page_in_the_browser_cannot_play_the_function() {
     let emulator = start();
     let address = emulator.runtime_api().to_string();
-    let page = request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
+    let page =
+        request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
     assert_eq!(raw(&address, &page).status, 403);
     // A link leads nowhere either: it would take the function's event.
     let link = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
@@ -156,7 +161,11 @@ fn no_event_comes_before_the_function_is_ready() {
     let invocation = invoke(&emulator, "1", || {
         thread::scope(|scope| {
             let event = scope.spawn(|| next(&emulator));
-            while !emulator.logs().iter().any(|line| line.text.contains("before POST /runtime/init/ready")) {
+            while !emulator
+                .logs()
+                .iter()
+                .any(|line| line.text.contains("before POST /runtime/init/ready"))
+            {
                 thread::yield_now();
             }
             assert!(!event.is_finished());
@@ -182,7 +191,10 @@ fn an_event_must_be_json() {
     for event in ["", "no", "{", "\u{feff}{}"] {
         assert_eq!(emulator.invoke(event).reply.unwrap_err().status, 400, "{event:?}");
     }
-    assert_eq!(emulator.invoke(vec![b' '; scf_emulator::MAX_BYTES + 1]).reply.unwrap_err().status, 406);
+    assert_eq!(
+        emulator.invoke(vec![b' '; scf_emulator::MAX_BYTES + 1]).reply.unwrap_err().status,
+        406
+    );
 }
 
 #[test]
@@ -192,7 +204,10 @@ fn a_late_reply_after_the_time_limit_has_no_effect() {
     let emulator = settings.start("127.0.0.1:0").unwrap();
     ready(&emulator);
     let failure = invoke(&emulator, "1", || drop(next(&emulator))).reply.unwrap_err();
-    assert_eq!((failure.status, failure.message.as_str()), (433, "Invoking task timed out after 1 seconds"));
+    assert_eq!(
+        (failure.status, failure.message.as_str()),
+        (433, "Invoking task timed out after 1 seconds")
+    );
     assert_eq!(reply(&emulator, "late"), 200);
     let invocation = invoke(&emulator, "2", || {
         assert_eq!(next(&emulator).text(), "2");

@@ -39,7 +39,11 @@ fail() {{ curl -s -d "$1" "$api/invocation/error"; }}
     /// Any text as `bootstrap`.
     pub(crate) fn new(text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("scf-emulator-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "scf-emulator-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(name);
         fs::create_dir(&dir).unwrap();
         let package = Self { dir };
@@ -113,7 +117,8 @@ pub(crate) fn get(emulator: &Emulator, path: &str) -> Response {
 }
 
 pub(crate) fn request(host: &str, line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut head = format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head =
+        format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|header| header.starts_with("Host:")) {
         head += &format!("Host: {host}\r\n");
     }

@@ -26,7 +26,10 @@ fn the_function_in_the_readme_answers() {
     let readme = include_str!("../../README.md");
     let script = &readme[readme.find("#!/bin/bash").unwrap()..];
     let package = Package::new(script.split_once("```").unwrap().0);
-    assert_eq!(get(&package.start(), "/?question=hello").json()["queryString"]["question"], "hello");
+    assert_eq!(
+        get(&package.start(), "/?question=hello").json()["queryString"]["question"],
+        "hello"
+    );
 }
 
 #[test]
@@ -37,7 +40,11 @@ fn a_header_may_have_several_values_and_a_body_may_be_base64() {
     let emulator = package.start();
     let response = get(&emulator, "/");
     assert_eq!(response.body, [0xff, 0, 0xfe]);
-    assert!(response.has("set-cookie: a=1") && response.has("set-cookie: b=2"), "{}", response.head);
+    assert!(
+        response.has("set-cookie: a=1") && response.has("set-cookie: b=2"),
+        "{}",
+        response.head
+    );
     assert!(response.has("content-length: 3"), "{}", response.head);
 }
 
@@ -86,9 +93,24 @@ fn a_reply_that_breaks_the_rules_is_a_403_and_the_console_says_why() {
         check(trigger, r#"{"statusCode": "200", "body": ""}"#, format, "`statusCode`");
         check(trigger, r#"{"statusCode": 101, "body": ""}"#, format, "`statusCode`");
         check(trigger, r#"{"statusCode": 600, "body": ""}"#, format, "`statusCode`");
-        check(trigger, r#"{"statusCode": 200, "body": {"a": 1}}"#, format, "`body` is not a string");
-        check(trigger, r#"{"statusCode": 200, "isBase64Encoded": true, "body": "?"}"#, format, "base64");
-        check(trigger, r#"{"statusCode": 200, "isBase64Encoded": "yes"}"#, format, "`isBase64Encoded`");
+        check(
+            trigger,
+            r#"{"statusCode": 200, "body": {"a": 1}}"#,
+            format,
+            "`body` is not a string",
+        );
+        check(
+            trigger,
+            r#"{"statusCode": 200, "isBase64Encoded": true, "body": "?"}"#,
+            format,
+            "base64",
+        );
+        check(
+            trigger,
+            r#"{"statusCode": 200, "isBase64Encoded": "yes"}"#,
+            format,
+            "`isBase64Encoded`",
+        );
         check(trigger, r#"{"statusCode": 200, "headers": []}"#, format, "`headers`");
         check(trigger, r#"{"statusCode": 200, "headers": {"a b": "x"}}"#, format, "no header name");
         check(trigger, r#"{"statusCode": 200, "headers": {"a": 1}}"#, format, "neither text");
@@ -152,7 +174,8 @@ fn the_gateway_makes_the_documented_event() {
     );
     let settings = Settings { trigger: Trigger::ApiGateway, ..package.settings() };
     let emulator = settings.start("127.0.0.1:0").unwrap();
-    let mut event = send(&emulator, "GET /release/ask?question=hi", &["Host: localhost"], b"").json();
+    let mut event =
+        send(&emulator, "GET /release/ask?question=hi", &["Host: localhost"], b"").json();
     let id = event["requestContext"].as_object_mut().unwrap().remove("requestId").unwrap();
     assert_eq!(id.as_str().unwrap().len(), 36);
     let expected = json!({
@@ -232,8 +255,12 @@ fn hosts_and_origins_can_be_allowed() {
     check(&["Origin: https://other.example"], 403);
 
     let emulator = allowing("*").start("127.0.0.1:0").unwrap();
-    let response =
-        send(&emulator, "GET /", &["Origin: https://any.example", "Sec-Fetch-Site: cross-site"], b"");
+    let response = send(
+        &emulator,
+        "GET /",
+        &["Origin: https://any.example", "Sec-Fetch-Site: cross-site"],
+        b"",
+    );
     assert_eq!(response.status, 200);
 }
 
@@ -242,7 +269,8 @@ fn a_server_that_is_not_local_leaves_the_callers_to_the_function() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "hello"}"#);
     let emulator = package.settings().start("0.0.0.0:0").unwrap();
     assert!(emulator.url().starts_with("http://127.0.0.1:"));
-    let response = send(&emulator, "GET /", &["Host: my.example", "Origin: https://page.example"], b"");
+    let response =
+        send(&emulator, "GET /", &["Host: my.example", "Origin: https://page.example"], b"");
     assert_eq!(response.status, 200);
 }
 
@@ -268,7 +296,10 @@ fn a_failure_is_the_platforms_own_error() {
     let body = response.json();
     assert_eq!(response.status, 439);
     assert_eq!((&body["statusCode"], &body["errorCode"]), (&json!(439), &json!(-1)));
-    assert!(body["errorMessage"].as_str().unwrap().starts_with("User process exit when running"), "{body}");
+    assert!(
+        body["errorMessage"].as_str().unwrap().starts_with("User process exit when running"),
+        "{body}"
+    );
     let lines: Vec<_> = body["stackTrace"].as_str().unwrap().lines().collect();
     assert!(lines.contains(&"the last words") && lines.contains(&"more"), "{body}");
     assert_eq!(body["requestId"].as_str().map(str::len), Some(36));

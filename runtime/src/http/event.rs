@@ -127,8 +127,16 @@ fn path_and_query(members: &Members<'_>) -> Result<String, String> {
 }
 
 /// What a path cannot hold. Whether it arrives decoded is not documented: `%` stays.
-const NOT_IN_PATH: &AsciiSet =
-    &NOT_IN_QUERY.add(b'?').add(b'[').add(b'\\').add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 fn path(member: Option<&RawValue>) -> serde_json::Result<String> {
     let path = text(member)?;
@@ -140,7 +148,8 @@ fn path(member: Option<&RawValue>) -> serde_json::Result<String> {
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
 /// What form decoding would not leave alone in a name or a value.
-const NOT_IN_PAIR: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const NOT_IN_PAIR: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The longest URI that [`http::Uri`] holds, in bytes.
 const LONGEST_URI: usize = u16::MAX as usize - 1;
@@ -245,10 +254,15 @@ fn text(member: Option<&RawValue>) -> serde_json::Result<Cow<'_, str>> {
 /// Hands over the texts of a value: a list has many, for a name that was repeated; `true`, for a
 /// query name without a value, and null are one that is not there; numbers and objects count as
 /// their JSON.
-fn each_text<'a>(value: &'a RawValue, mut take: impl FnMut(Option<Cow<'a, str>>)) -> serde_json::Result<()> {
+fn each_text<'a>(
+    value: &'a RawValue,
+    mut take: impl FnMut(Option<Cow<'a, str>>),
+) -> serde_json::Result<()> {
     let text = |value: &'a RawValue| match value.get() {
         "true" | "null" => Ok(None),
-        json if json.starts_with('"') => serde_json::from_str::<Text<'_>>(json).map(|text| Some(text.0)),
+        json if json.starts_with('"') => {
+            serde_json::from_str::<Text<'_>>(json).map(|text| Some(text.0))
+        }
         json => Ok(Some(json.into())),
     };
     if !value.get().starts_with('[') {

@@ -13,7 +13,11 @@ fn check(response: Builder, body: impl AsRef<[u8]>, expected: &str) {
 
 #[test]
 fn a_response_is_written_out_in_full() {
-    check(Response::builder(), "", r#"{"isBase64Encoded":false,"statusCode":200,"headers":{},"body":""}"#);
+    check(
+        Response::builder(),
+        "",
+        r#"{"isBase64Encoded":false,"statusCode":200,"headers":{},"body":""}"#,
+    );
     check(
         Response::builder().status(404).header("Content-Type", "text/plain"),
         "没有\n\"",
@@ -48,7 +52,10 @@ fn the_limit_holds_for_the_whole_envelope() {
     let most = MAX_REPLY - around;
     // `true` is a byte shorter than `false`.
     let base64 = (most + 1) / 4 * 4 + 4;
-    assert_eq!(envelope(Response::new(vec![b'a'; most])).map(|reply| reply.len()), Ok(6 * 1024 * 1024));
+    assert_eq!(
+        envelope(Response::new(vec![b'a'; most])).map(|reply| reply.len()),
+        Ok(6 * 1024 * 1024)
+    );
     for (body, size) in [
         (vec![b'a'; most + 1], MAX_REPLY + 1),
         // Escapes and base64 count as they are sent.
@@ -58,6 +65,9 @@ fn the_limit_holds_for_the_whole_envelope() {
     ] {
         let error = envelope(Response::new(body)).map(|reply| reply.len()).unwrap_err();
         assert_eq!(error, TooLarge { size });
-        assert_eq!(error.to_string(), format!("a reply of {size} bytes, and the platform carries 6291456"));
+        assert_eq!(
+            error.to_string(),
+            format!("a reply of {size} bytes, and the platform carries 6291456")
+        );
     }
 }

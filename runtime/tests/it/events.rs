@@ -19,7 +19,9 @@ fn file(name: &str) -> Vec<u8> {
 
 /// What a web framework makes of the query.
 fn decoded(request: &Request<Vec<u8>>) -> Vec<(String, String)> {
-    form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect()
+    form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
+        .into_owned()
+        .collect()
 }
 
 #[track_caller]
@@ -50,7 +52,8 @@ fn events_of_each_trigger_are_requests() {
 
 #[test]
 fn other_json_is_handed_on_as_it_came() {
-    let plain = [&b"null"[..], b"7", b" [\"GET\"] ", b"\"GET\"", b"{}", br#"{"body": "", "path": "/"}"#];
+    let plain =
+        [&b"null"[..], b"7", b" [\"GET\"] ", b"\"GET\"", b"{}", br#"{"body": "", "path": "/"}"#];
     let plain = plain.map(<[u8]>::to_vec).into_iter();
     for event in plain.chain([file("timer.json"), file("direct-invoke.json")]) {
         match Event::read(event.clone()) {
@@ -99,7 +102,10 @@ fn part_of_an_event_is_unreadable() {
 fn depth_does_no_harm() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     assert!(matches!(Event::read(deep.clone().into()), Event::Other(_)));
-    check_line(format!(r#"{{"requestContext": {deep}, "headers": {{"a": {deep}}}, "body": ""}}"#), "GET /");
+    check_line(
+        format!(r#"{{"requestContext": {deep}, "headers": {{"a": {deep}}}, "body": ""}}"#),
+        "GET /",
+    );
     let query = format!(r#"{{"queryString": {{"a": {deep}}}}}"#);
     assert!(matches!(Event::read(query.into()), Event::TooLong(_)));
 }
@@ -129,8 +135,9 @@ fn the_method_is_taken_as_it_is() {
 
 #[test]
 fn query_values_survive_one_decoding() {
-    for value in ["100%25", "C++", "a&b=c", " ", "你好", "😀", "%", "a?b#c", "\"<'>\\", "é\n\0", "~-._*", "+"]
-    {
+    for value in [
+        "100%25", "C++", "a&b=c", " ", "你好", "😀", "%", "a?b#c", "\"<'>\\", "é\n\0", "~-._*", "+",
+    ] {
         let event = serde_json::json!({ "queryString": { "q": value, value: "v" } });
         let mut pairs = decoded(&request(event.to_string()));
         pairs.sort_by_key(|(name, _)| name != "q");
@@ -147,13 +154,19 @@ fn query_values_have_many_types() {
         r#"{"queryString": {"a": 12345678901234567890123, "b": 1.50}}"#,
         "GET /?a=12345678901234567890123&b=1.50",
     );
-    check_line(r#"{"queryString": {"a": [], "b": "", "c": {"d": 1}}}"#, "GET /?b=&c=%7B%22d%22%3A%201%7D");
+    check_line(
+        r#"{"queryString": {"a": [], "b": "", "c": {"d": 1}}}"#,
+        "GET /?b=&c=%7B%22d%22%3A%201%7D",
+    );
 }
 
 #[test]
 fn the_query_is_the_first_that_holds_anything() {
     let check = |first, second, line| {
-        check_line(format!(r#"{{"queryString": {first}, "queryStringParameters": {second}}}"#), line)
+        check_line(
+            format!(r#"{{"queryString": {first}, "queryStringParameters": {second}}}"#),
+            line,
+        )
     };
     check(r#"{"a": "1"}"#, r#"{"b": "2"}"#, "GET /?a=1");
     check("{}", r#"{"b": "2"}"#, "GET /?b=2");
@@ -174,9 +187,12 @@ fn a_long_question_fits() {
     let event = serde_json::json!({ "queryString": { "question": question } });
     assert_eq!(decoded(&request(event.to_string())), [("question".to_owned(), question)]);
 
-    let event = serde_json::json!({ "httpMethod": "POST", "queryString": { "a": "?".repeat(65_535) } });
+    let event =
+        serde_json::json!({ "httpMethod": "POST", "queryString": { "a": "?".repeat(65_535) } });
     match Event::read(event.to_string().into()) {
-        Event::TooLong(rest) => assert_eq!((rest.method().as_str(), rest.uri().path()), ("POST", "/")),
+        Event::TooLong(rest) => {
+            assert_eq!((rest.method().as_str(), rest.uri().path()), ("POST", "/"))
+        }
         other => panic!("{other:?}"),
     }
 }

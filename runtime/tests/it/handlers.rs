@@ -8,7 +8,9 @@ use anyhow::{Context as _, anyhow, bail};
 use http::Response;
 use scf_runtime::Context;
 
-use crate::support::{ERROR, NEXT, READY, RESPONSE, Turn, answer, context, echo, event, lines, ok, run};
+use crate::support::{
+    ERROR, NEXT, READY, RESPONSE, Turn, answer, context, echo, event, lines, ok, run,
+};
 
 #[test]
 fn ready_comes_first_and_has_a_body() {
@@ -134,7 +136,8 @@ fn an_answer_that_cannot_be_written_is_reported() {
 
 #[test]
 fn a_response_that_is_too_large_is_reported() {
-    let handler = scf_runtime::http::handler(|_, _: &Context| Ok(Response::new(vec![b'a'; 7_000_000])));
+    let handler =
+        scf_runtime::http::handler(|_, _: &Context| Ok(Response::new(vec![b'a'; 7_000_000])));
     let report = report(r#"{"httpMethod": "GET"}"#, handler);
     assert!(report.contains("write the reply: a reply of 7000000 bytes"), "{report}");
 }
@@ -167,7 +170,9 @@ fn http_events_become_requests_and_responses_become_envelopes() {
 #[test]
 fn what_is_no_http_event_gets_a_400() {
     let mut handler =
-        scf_runtime::http::handler(|_, _: &Context| -> anyhow::Result<Response<Vec<u8>>> { unreachable!() });
+        scf_runtime::http::handler(|_, _: &Context| -> anyhow::Result<Response<Vec<u8>>> {
+            unreachable!()
+        });
     for event in ["{}", "[]", "7", "{", "", "{\"Type\": \"Timer\"}", "\u{feff}{}"] {
         let reply = handler(event.as_bytes().to_vec(), &context()).unwrap();
         let reply: serde_json::Value = serde_json::from_slice(&reply).unwrap();

@@ -13,7 +13,10 @@ use crate::support::{
 fn failures() -> Vec<(&'static str, Turn)> {
     vec![
         ("500", Turn::Answer(answer("500 Internal Server Error", "", "no"))),
-        ("503 and the end", Turn::Close(answer("503 Service Unavailable", "Connection: close\r\n", ""))),
+        (
+            "503 and the end",
+            Turn::Close(answer("503 Service Unavailable", "Connection: close\r\n", "")),
+        ),
         ("502 with half a body", Turn::Close(half(answer("502 Bad Gateway", "", "[1, 2, 3, 4]")))),
         ("a redirect", Turn::Answer(answer("302 Found", "Location: /elsewhere\r\n", ""))),
         ("the end", Turn::Close(Vec::new())),
@@ -32,7 +35,10 @@ fn cuts() -> Vec<(&'static str, Turn)> {
         ("half a body", Turn::Close(half(whole()))),
         ("half a body and a reset", Turn::Reset(half(whole()))),
         ("some of the chunks", Turn::Close(chunked)),
-        ("a reset where the end would be the length", Turn::Reset(b"HTTP/1.1 200 OK\r\n\r\n[1, ".to_vec())),
+        (
+            "a reset where the end would be the length",
+            Turn::Reset(b"HTTP/1.1 200 OK\r\n\r\n[1, ".to_vec()),
+        ),
     ]
 }
 
@@ -84,7 +90,10 @@ fn a_refused_reply_is_reported_once() {
     let refused = || Turn::Answer(answer("413 Payload Too Large", "", "too large"));
     let calls = run(vec![ok(), event("1"), refused(), ok(), event("2"), ok()], echo);
     assert_eq!(lines(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
-    assert_eq!(calls[3].text(), r#"{"errorMessage":"the reply was refused: 413 Payload Too Large"}"#);
+    assert_eq!(
+        calls[3].text(),
+        r#"{"errorMessage":"the reply was refused: 413 Payload Too Large"}"#
+    );
 
     let calls = run(vec![ok(), event("1"), refused(), refused(), event("2"), ok()], echo);
     assert_eq!(lines(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
@@ -133,16 +142,20 @@ fn every_answer_may_end_the_connection() {
 
 #[test]
 fn answers_may_come_in_any_pieces() {
-    let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\"a\r\n1\r\n\"\r\n0\r\n\r\n";
+    let chunked =
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\"a\r\n1\r\n\"\r\n0\r\n\r\n";
     let unknown = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"a\"";
     for turn in [
         Turn::Dribble(answer("200 OK", "Request_Id: 1\r\n", "\"a\"")),
         Turn::Dribble(chunked.to_vec()),
         Turn::Answer(chunked.to_vec()),
         Turn::Close(unknown.to_vec()),
-        Turn::Answer([&b"HTTP/1.1 100 Continue\r\n\r\n"[..], &answer("200 OK", "", "\"a\"")].concat()),
+        Turn::Answer(
+            [&b"HTTP/1.1 100 Continue\r\n\r\n"[..], &answer("200 OK", "", "\"a\"")].concat(),
+        ),
     ] {
-        let calls = run(vec![ok(), turn, Turn::Dribble(answer("200 OK", "", "ok")), event("1")], echo);
+        let calls =
+            run(vec![ok(), turn, Turn::Dribble(answer("200 OK", "", "ok")), event("1")], echo);
         assert_eq!(lines(&calls), [READY, NEXT, RESPONSE, NEXT]);
         assert_eq!(calls[2].text(), "\"a\"");
     }
@@ -176,7 +189,8 @@ fn a_success_renews_the_patience() {
     let (canned, _told) = Canned::new();
     let failure = || Turn::Close(Vec::new());
     // Each failure takes at least 50 ms of the 60.
-    let turns = vec![failure(), ok(), failure(), event("1"), failure(), ok(), failure(), event("2")];
+    let turns =
+        vec![failure(), ok(), failure(), event("1"), failure(), ok(), failure(), event("2")];
     let calls = run_on(canned, Duration::from_millis(60), turns, echo);
     assert_eq!(lines(&calls), [READY, READY, NEXT, NEXT, RESPONSE, RESPONSE, NEXT, NEXT]);
 }

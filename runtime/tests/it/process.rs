@@ -26,7 +26,8 @@ fn function(test: &str, variables: &[(&str, &str)]) -> Child {
 
 /// What the function's process does: the loop, until a first failure.
 fn main() {
-    let result = Runtime::from_env().and_then(|runtime| runtime.patience(Duration::ZERO).run_bytes(echo));
+    let result =
+        Runtime::from_env().and_then(|runtime| runtime.patience(Duration::ZERO).run_bytes(echo));
     eprintln!("{:#}", result.unwrap_err());
     if let Ok(address) = env::var(ADDRESS) {
         tell_the_end(address);

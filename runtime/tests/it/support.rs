@@ -173,7 +173,12 @@ where
 
 /// As [`run`], with the canned API and the loop's patience given.
 #[track_caller]
-pub(crate) fn run_on<H>(canned: Canned, patience: Duration, turns: Vec<Turn>, handler: H) -> Vec<Call>
+pub(crate) fn run_on<H>(
+    canned: Canned,
+    patience: Duration,
+    turns: Vec<Turn>,
+    handler: H,
+) -> Vec<Call>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {

@@ -150,7 +150,9 @@ impl Shared {
         while let Some(request) = Request::read(&mut reader) {
             let is_kept = match request.target() {
                 NEXT => self.next(door, stream)?,
-                path @ (RESPONSE | ERROR) => self.post(door, stream, path.to_owned(), request.body)?,
+                path @ (RESPONSE | ERROR) => {
+                    self.post(door, stream, path.to_owned(), request.body)?
+                }
                 _ => self.take(door, stream)?,
             };
             if !is_kept || self.lock().fault == Some(Platform::ClosesAlways) {
@@ -196,7 +198,13 @@ impl Shared {
     }
 
     /// Takes a reply or a report.
-    fn post(&self, door: &Door, stream: &TcpStream, path: String, body: Vec<u8>) -> io::Result<bool> {
+    fn post(
+        &self,
+        door: &Door,
+        stream: &TcpStream,
+        path: String,
+        body: Vec<u8>,
+    ) -> io::Result<bool> {
         let mut state = self.lock();
         let after = state.handed.map_or(Duration::ZERO, |handed| handed.elapsed());
         state.posts.push(Post { path, body, after });
@@ -224,7 +232,13 @@ impl Shared {
     }
 
     /// Answers a call, at once or in some fifty pieces.
-    fn say(&self, mut stream: &TcpStream, status: &str, headers: &str, body: &[u8]) -> io::Result<bool> {
+    fn say(
+        &self,
+        mut stream: &TcpStream,
+        status: &str,
+        headers: &str,
+        body: &[u8],
+    ) -> io::Result<bool> {
         let bytes = answer(status, headers, body);
         let is_slow = self.lock().fault == Some(Platform::Slow);
         let size = if is_slow { (bytes.len() / 50).max(1) } else { bytes.len() };
@@ -233,7 +247,13 @@ impl Shared {
     }
 
     /// Answers a call, after which nobody listens any more.
-    fn say_last(&self, door: &Door, stream: &TcpStream, headers: &str, body: &[u8]) -> io::Result<bool> {
+    fn say_last(
+        &self,
+        door: &Door,
+        stream: &TcpStream,
+        headers: &str,
+        body: &[u8],
+    ) -> io::Result<bool> {
         door.shut();
         // So that the next call needs another connection for sure.
         self.say(stream, "200 OK", &format!("connection: close\r\n{headers}"), body)?;

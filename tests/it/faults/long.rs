@@ -30,7 +30,8 @@ pub(super) fn a_freeze() -> Result<()> {
         }
     });
     let api = Api::start();
-    let process = Process::start(Surroundings::Well, ask(format!("http://{}", provider.address)), &api);
+    let process =
+        Process::start(Surroundings::Well, ask(format!("http://{}", provider.address)), &api);
     let limit = Duration::from_secs(20);
     let asks = || {
         api.settled()?;

@@ -66,32 +66,46 @@ fn every_event_gets_one_reply_and_the_next_question_its_answer_whatever_fails() 
     };
     thread::scope(|scope| {
         // These two take their time, which the rows do not wait for.
-        scope.spawn(|| note("a minute without a runtime API", long::a_minute_without_a_runtime_api()));
+        scope.spawn(|| {
+            note("a minute without a runtime API", long::a_minute_without_a_runtime_api())
+        });
         scope.spawn(|| note("a freeze longer than every keep-alive", long::a_freeze()));
         for _ in 0..WORKERS {
             scope.spawn(|| {
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let name = format!("{} / {:?} / {:?}", row.provider.name, row.platform, row.surroundings);
+                    let name = format!(
+                        "{} / {:?} / {:?}",
+                        row.provider.name, row.platform, row.surroundings
+                    );
                     note(&name, row.check());
                 }
             });
         }
     });
     let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {} rows:\n{}", failures.len(), rows.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} rows:\n{}",
+        failures.len(),
+        rows.len(),
+        failures.join("\n")
+    );
 }
 
 impl Row {
     /// How long the platform would wait, and how long an answer may take.
     fn limits(&self) -> (Duration, Option<Duration>) {
-        match self.provider.expected.contains(&LATE) || self.surroundings == Surroundings::FrozenDuring {
+        match self.provider.expected.contains(&LATE)
+            || self.surroundings == Surroundings::FrozenDuring
+        {
             true => (Duration::from_secs(5), Some(SHORT)),
             false => (Duration::from_secs(20), None),
         }
     }
 
     fn check(&self) -> Result<()> {
-        let provider = Provider::start(&self.provider.fault, self.surroundings == Surroundings::Https);
+        let provider =
+            Provider::start(&self.provider.fault, self.surroundings == Surroundings::Https);
         let api = Api::start();
         let mut ask = ask(provider.url());
         if let Some(limit) = self.limits().1 {
@@ -196,7 +210,10 @@ fn read(posts: &[Post], limit: Duration, platform: Platform, expected: &[Expecte
         ensure!(reply.after < limit, "it took {:?}", reply.after);
     }
     let is_same = replies.iter().all(|reply| reply.body == replies[0].body);
-    ensure!(is_same || platform == Platform::HandsTwice, "the reply was posted again as another one");
+    ensure!(
+        is_same || platform == Platform::HandsTwice,
+        "the reply was posted again as another one"
+    );
     Ok(())
 }
 

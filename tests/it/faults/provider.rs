@@ -193,7 +193,9 @@ impl Shared {
         while !stream.fill_buf()?.is_empty() {
             let fault = match self.fault {
                 _ if !self.is_struck() => &Fault::None,
-                Fault::BreaksOnce(..) if self.has_broken.swap(true, Ordering::AcqRel) => &Fault::None,
+                Fault::BreaksOnce(..) if self.has_broken.swap(true, Ordering::AcqRel) => {
+                    &Fault::None
+                }
                 fault => fault,
             };
             if let Fault::Early(bytes) = fault {
@@ -242,6 +244,8 @@ fn first_flight(config: &Arc<ServerConfig>, mut stream: &TcpStream) -> io::Resul
 
 /// What a server says in this turn.
 pub(super) fn bytes(turn: Vec<Act>) -> Vec<u8> {
-    let said = turn.into_iter().filter_map(|act| if let Act::Send(bytes) = act { Some(bytes) } else { None });
+    let said = turn
+        .into_iter()
+        .filter_map(|act| if let Act::Send(bytes) = act { Some(bytes) } else { None });
     said.flatten().collect()
 }

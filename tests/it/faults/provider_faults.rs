@@ -19,7 +19,11 @@ pub(super) struct ProviderRow {
 impl ProviderRow {
     /// What is asked, long enough for a request that is not read to the end.
     pub(super) fn question(&self) -> String {
-        if let Fault::Early(_) = self.fault { "a".repeat(1_500_000) } else { "What is Rust?".into() }
+        if let Fault::Early(_) = self.fault {
+            "a".repeat(1_500_000)
+        } else {
+            "What is Rust?".into()
+        }
     }
 }
 
@@ -32,13 +36,15 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n";
 
 /// All of them. The first is none.
 pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
-    let completion = || json!({"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]});
+    let completion =
+        || json!({"choices": [{"message": {"content": "Yes."}, "finish_reason": "stop"}]});
     let choice = |choice: Value| Fault::Says(bytes(json_reply(200, &json!({"choices": [choice]}))));
     let says = |turn: Vec<Act>| Fault::Says(bytes(turn));
     let breaks = |text: String, end| Fault::Breaks(text.into_bytes(), end);
     let whole = completion().to_string();
     let sized = |more: usize| format!("{OK}content-length: {}\r\n\r\n{whole}", whole.len() + more);
-    let half = || format!("{OK}content-length: {}\r\n\r\n{}", whole.len(), &whole[..whole.len() / 2]);
+    let half =
+        || format!("{OK}content-length: {}\r\n\r\n{}", whole.len(), &whole[..whole.len() / 2]);
     let unended = {
         let chunks = chunked(whole.as_bytes(), 20);
         let last = chunks.len() - b"0\r\n\r\n".len();
@@ -59,7 +65,11 @@ pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
         // In TLS.
         ("certificate of a stranger", certificate(true, false, None), &[UNREACHABLE]),
         ("certificate of old", certificate(false, true, None), &[UNREACHABLE]),
-        ("certificate of another name", certificate(false, false, Some("elsewhere.example")), &[UNREACHABLE]),
+        (
+            "certificate of another name",
+            certificate(false, false, Some("elsewhere.example")),
+            &[UNREACHABLE],
+        ),
         (
             "garbage in the handshake",
             Fault::Handshake(Some(b"HTTP/1.1 400 Bad\r\n\r\n"), End::Closes),
@@ -81,8 +91,16 @@ pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
         ("closes in headers", breaks(half_head(), End::Closes), &[FAILED]),
         ("resets in headers", breaks(half_head(), End::Resets), &[FAILED]),
         ("silent in headers", breaks(half_head(), End::Silent), &[LATE]),
-        ("garbage for headers", breaks("SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), End::Closes), &[FAILED]),
-        ("headers too large", breaks(format!("{OK}x: {}", "a".repeat(200_000)), End::Closes), &[FAILED]),
+        (
+            "garbage for headers",
+            breaks("SSH-2.0-OpenSSH_9.2\r\n\r\n".into(), End::Closes),
+            &[FAILED],
+        ),
+        (
+            "headers too large",
+            breaks(format!("{OK}x: {}", "a".repeat(200_000)), End::Closes),
+            &[FAILED],
+        ),
         // In the body.
         ("closes in the body", breaks(half(), End::Closes), &[FAILED]),
         ("resets in the body", breaks(half(), End::Resets), &[FAILED]),
@@ -115,7 +133,11 @@ pub(super) static PROVIDERS: LazyLock<Vec<ProviderRow>> = LazyLock::new(|| {
         ("302", says(reply(302, &["location: http://127.0.0.1:1/"], "")), REFUSED),
         ("500", says(json_reply(500, &json!({"error": {"message": "oops"}}))), &[FAILED]),
         ("503", says(reply(503, &[], "")), &[FAILED]),
-        ("503 half", breaks("HTTP/1.1 503 x\r\ncontent-length: 9\r\n\r\n{".into(), End::Closes), &[FAILED]),
+        (
+            "503 half",
+            breaks("HTTP/1.1 503 x\r\ncontent-length: 9\r\n\r\n{".into(), End::Closes),
+            &[FAILED],
+        ),
         (
             "filtered",
             choice(json!({"message": {"content": ""}, "finish_reason": "content_filter"})),

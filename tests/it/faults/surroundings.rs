@@ -84,7 +84,12 @@ static EMPTY_ROOT: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     fs::create_dir_all(&root).ok()?;
     // Not written here: a process that another test starts meanwhile would have the file open for a moment, too, and the
     // system runs no file that somebody may still write.
-    Command::new("cp").arg(packaged).arg(root.join("ask")).status().ok().filter(ExitStatus::success)?;
+    Command::new("cp")
+        .arg(packaged)
+        .arg(root.join("ask"))
+        .status()
+        .ok()
+        .filter(ExitStatus::success)?;
     fs::copy(AUTHORITY.1.path(), root.join("root.pem")).ok()?;
     Some(root)
 });
@@ -110,7 +115,8 @@ impl Process {
         let (host, port) = api.host_and_port();
         let is_bare = surroundings == Surroundings::NoDisk;
         let root = if is_bare { EMPTY_ROOT.as_deref() } else { None };
-        let ask = ask.set("SSL_CERT_FILE", root.map_or(AUTHORITY.1.path(), |_| "/root.pem")).command();
+        let ask =
+            ask.set("SSL_CERT_FILE", root.map_or(AUTHORITY.1.path(), |_| "/root.pem")).command();
         let mut command = Command::new("/bin/sh");
         match root {
             Some(root) => {
@@ -147,8 +153,9 @@ impl Process {
 
     /// The same for what takes longer.
     pub(super) fn says_within(&self, limit: Duration, words: &[&str]) -> Result<()> {
-        let is_said =
-            |said: &Vec<String>| said.iter().any(|line| words.iter().all(|word| line.contains(word)));
+        let is_said = |said: &Vec<String>| {
+            said.iter().any(|line| words.iter().all(|word| line.contains(word)))
+        };
         let said = self.said.0.lock().unwrap();
         let (said, _) = self.said.1.wait_timeout_while(said, limit, |said| !is_said(said)).unwrap();
         ensure!(is_said(&said), "{words:?} is not said: {said:?}");
@@ -185,7 +192,8 @@ impl Process {
     }
 
     fn signal(&self, name: &str) {
-        let _ = Command::new("/bin/sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status();
+        let _ =
+            Command::new("/bin/sh").args(["-c", &format!("kill -{name} {}", self.pid)]).status();
     }
 
     pub(super) fn holdings(&self) -> Result<Holdings> {
@@ -193,7 +201,8 @@ impl Process {
         let links = fs::read_dir(format!("{of}/fd"))?.map(|fd| fs::read_link(fd?.path()));
         // One that was closed meanwhile is none.
         let links: Vec<_> = links.flatten().collect();
-        let sockets = links.iter().filter(|link| link.to_string_lossy().starts_with("socket:")).count();
+        let sockets =
+            links.iter().filter(|link| link.to_string_lossy().starts_with("socket:")).count();
         let threads = fs::read_dir(format!("{of}/task"))?.count();
         Ok(Holdings { threads, files: links.len() - sockets, sockets })
     }

@@ -83,7 +83,9 @@ pub(crate) fn runtime_api(events: Vec<Vec<u8>>) -> (Server, Gate) {
             return reply(200, &[], "");
         }
         match events.get(next.fetch_add(1, Ordering::AcqRel)) {
-            Some(event) => reply(200, &["request_id: of-the-test", "time_limit_in_ms: 60000"], event),
+            Some(event) => {
+                reply(200, &["request_id: of-the-test", "time_limit_in_ms: 60000"], event)
+            }
             None => {
                 all_answered.open();
                 vec![Act::Hold]
@@ -152,7 +154,8 @@ impl Running {
     #[track_caller]
     pub(crate) fn event(&self, event: &Value) -> Reply {
         let invocation = self.emulator.invoke(event.to_string());
-        let bytes = invocation.reply.unwrap_or_else(|failure| panic!("{failure:?}: {:?}", invocation.log));
+        let bytes =
+            invocation.reply.unwrap_or_else(|failure| panic!("{failure:?}: {:?}", invocation.log));
         let mut envelope: Map<String, Value> = serde_json::from_slice(&bytes).unwrap();
         let names: Vec<_> = envelope.keys().cloned().collect();
         assert_eq!(names, ["body", "headers", "isBase64Encoded", "statusCode"]);

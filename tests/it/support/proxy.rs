@@ -21,7 +21,8 @@ impl Proxy {
             let Some(request) = Request::read(&mut stream) else { return };
             targets.lock().unwrap().push(request.line.clone());
             if request.header("proxy-authorization") != authorization.as_deref() {
-                let refused = "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
+                let refused =
+                    "HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n";
                 return stream.get_mut().write_all(refused.as_bytes()).unwrap();
             }
             stream.get_mut().write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").unwrap();
@@ -44,7 +45,8 @@ impl Proxy {
                 let [1, length] = read(&mut stream) else { panic!("no login") };
                 let shown = read_text(&mut stream, length);
                 let [length] = read(&mut stream);
-                let matches = (shown, read_text(&mut stream, length)) == (user.clone(), password.clone());
+                let matches =
+                    (shown, read_text(&mut stream, length)) == (user.clone(), password.clone());
                 stream.write_all(&[1, u8::from(!matches)]).unwrap();
                 if !matches {
                     return;

@@ -160,7 +160,9 @@ impl Server {
     }
 
     /// A turn by the request, and by how many came before.
-    pub(crate) fn by_request(decide: impl Fn(usize, &Request) -> Vec<Act> + Send + Sync + 'static) -> Self {
+    pub(crate) fn by_request(
+        decide: impl Fn(usize, &Request) -> Vec<Act> + Send + Sync + 'static,
+    ) -> Self {
         Self::deciding(|stream| stream, decide)
     }
 
@@ -225,7 +227,8 @@ pub(crate) fn reply(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Ve
     let body = body.as_ref();
     let length = format!("content-length: {}", body.len());
     let lines: Vec<&str> = headers.iter().copied().chain([length.as_str()]).collect();
-    let mut bytes = format!("HTTP/1.1 {status} Canned\r\n{}\r\n\r\n", lines.join("\r\n")).into_bytes();
+    let mut bytes =
+        format!("HTTP/1.1 {status} Canned\r\n{}\r\n\r\n", lines.join("\r\n")).into_bytes();
     bytes.extend_from_slice(body);
     vec![Act::Send(bytes)]
 }
@@ -237,7 +240,10 @@ pub(crate) fn json_reply(status: u16, body: &Value) -> Vec<Act> {
 /// An error object as OpenAI writes it.
 pub(crate) fn failing(status: u16, code: &str, message: &str) -> Vec<Act> {
     let kind = "invalid_request_error";
-    json_reply(status, &json!({"error": {"message": message, "type": kind, "param": null, "code": code}}))
+    json_reply(
+        status,
+        &json!({"error": {"message": message, "type": kind, "param": null, "code": code}}),
+    )
 }
 
 /// A chat completion that says this.

@@ -25,7 +25,10 @@ fn asked(wire: &mut Wire) -> (String, Value) {
 
 /// A piece of an answer, as a chunk.
 fn piece(text: &str) -> String {
-    chunk(&format!("data: {}\n\n", json!({"model": "m-1", "choices": [{"delta": {"content": text}}]})))
+    chunk(&format!(
+        "data: {}\n\n",
+        json!({"model": "m-1", "choices": [{"delta": {"content": text}}]})
+    ))
 }
 
 fn chunk(bytes: &str) -> String {
@@ -63,14 +66,18 @@ fn refusal(status: &str, code: &str) -> String {
 #[test]
 fn an_answer_is_told_as_it_is_written() {
     let provider = Provider::start();
-    let server = Server::before_with(&provider, &[("OPENAI_MODEL", "m"), ("ASK_SYSTEM_PROMPT", "Be brief.")]);
+    let server = Server::before_with(
+        &provider,
+        &[("OPENAI_MODEL", "m"), ("ASK_SYSTEM_PROMPT", "Be brief.")],
+    );
     let mut caller = server.send(&question("/?question=%E4%BD%A0%E5%A5%BD", ""));
     let mut wire = provider.accept();
     let (head, body) = asked(&mut wire);
     assert!(head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"), "{head}");
     assert_eq!(header(&head, "host"), Some(provider.address().to_string()));
     assert_eq!(header(&head, "authorization"), Some(format!("Bearer {KEY}")));
-    let messages = json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]);
+    let messages =
+        json!([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "你好"}]);
     assert_eq!(body, json!({"model": "m", "messages": messages, "stream": true}));
 
     wire.send(format!("{STREAM}{}", piece("你")));
@@ -89,7 +96,10 @@ fn an_answer_is_told_as_it_is_written() {
     let line = server.log();
     assert_eq!((line["path"].as_str(), line["status"].as_u64()), (Some("/"), Some(200)));
     assert_eq!((line["model"].as_str(), line["attempts"].as_u64()), (Some("m-1"), Some(1)));
-    assert_eq!((line["prompt_tokens"].as_u64(), line["completion_tokens"].as_u64()), (Some(3), Some(5)));
+    assert_eq!(
+        (line["prompt_tokens"].as_u64(), line["completion_tokens"].as_u64()),
+        (Some(3), Some(5))
+    );
     assert!(
         line.get("question").is_none() && line.get("answer").is_none() && line["code"].is_null(),
         "{line}"
@@ -208,7 +218,8 @@ fn a_failure_before_the_first_piece_is_a_status() {
 #[test]
 fn what_may_pass_is_tried_again_and_the_next_key_at_once() {
     let provider = Provider::start();
-    let server = Server::before_with(&provider, &[("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2")]);
+    let server =
+        Server::before_with(&provider, &[("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2")]);
     let mut caller = server.send(&question("/?q=hi", ""));
     let mut wire = provider.accept();
     let (head, _) = asked(&mut wire);
@@ -251,7 +262,8 @@ fn a_kept_connection_that_has_gone_costs_no_answer() {
 fn broken(format: &str) -> (String, Value) {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let mut caller = server.send(&question(&format!("/?q=hi&format={format}"), "Connection: close\r\n"));
+    let mut caller =
+        server.send(&question(&format!("/?q=hi&format={format}"), "Connection: close\r\n"));
     let mut wire = provider.accept();
     asked(&mut wire);
     wire.send(format!("{STREAM}{}", piece("One")));
@@ -270,7 +282,10 @@ fn an_answer_that_breaks_off_says_so() {
     assert!(rest.contains("\"type\":\"error\"") && !rest.contains("\"end\""), "{rest}");
     let (rest, line) = broken("text");
     assert_eq!(rest, "", "text ends as if it were whole");
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(200), Some("upstream_failed")));
+    assert_eq!(
+        (line["status"].as_u64(), line["code"].as_str()),
+        (Some(200), Some("upstream_failed"))
+    );
 }
 
 #[test]
@@ -395,10 +410,13 @@ fn a_question_over_6_mb_is_refused() {
     let mut caller =
         server.send(&request("POST /", "Content-Type: text/plain\r\nContent-Length: 7000000\r\n"));
     let head = caller.head();
-    assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (413, Some("question_too_long")));
+    assert_eq!(
+        (status(&head), header(&head, "x-error-code").as_deref()),
+        (413, Some("question_too_long"))
+    );
 
-    let mut caller =
-        server.send(&request("POST /", "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"));
+    let mut caller = server
+        .send(&request("POST /", "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n"));
     caller.send(chunk(&"x".repeat(7_000_000)));
     assert_eq!(status(&caller.head()), 413);
     provider.is_left_alone();
@@ -439,10 +457,12 @@ fn too_many_questions_of_one_address_are_refused() {
     assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (429, Some("rate")));
     assert!(header(&head, "retry-after").is_some());
 
-    let on_scf = Server::before_with(&provider, &[("ASK_RATE", "1"), ("TENCENTCLOUD_RUNENV", "SCF")]);
+    let on_scf =
+        Server::before_with(&provider, &[("ASK_RATE", "1"), ("TENCENTCLOUD_RUNENV", "SCF")]);
     let mut wire = None;
     for address in ["203.0.113.7:5", "203.0.113.8:6"] {
-        let mut caller = on_scf.send(&question("/?q=hi", &format!("X-Scf-Remote-Addr: {address}\r\n")));
+        let mut caller =
+            on_scf.send(&question("/?q=hi", &format!("X-Scf-Remote-Addr: {address}\r\n")));
         let wire = wire.get_or_insert_with(|| provider.accept());
         asked(wire);
         wire.send(whole("One."));
@@ -470,7 +490,9 @@ fn what_needs_no_model_is_answered_without_one() {
         ("GET /", "", 400, Some("text/plain; charset=utf-8")),
     ] {
         let mut caller = server.connect();
-        caller.send(format!("{line} HTTP/1.1\r\nHost: localhost\r\n{headers}X-Ask-Token: {TOKEN}\r\n\r\n"));
+        caller.send(format!(
+            "{line} HTTP/1.1\r\nHost: localhost\r\n{headers}X-Ask-Token: {TOKEN}\r\n\r\n"
+        ));
         let head = caller.head();
         assert_eq!(
             (status(&head), header(&head, "content-type").as_deref()),
@@ -494,7 +516,10 @@ fn question_and_answer_are_logged_only_where_that_is_wanted() {
     wire.send(format!("{STREAM}{}{}{}", piece("One "), piece("two."), done()));
     caller.head();
     let line = server.log();
-    assert_eq!((line["question"].as_str(), line["answer"].as_str()), (Some("hi"), Some("One two.")));
+    assert_eq!(
+        (line["question"].as_str(), line["answer"].as_str()),
+        (Some("hi"), Some("One two."))
+    );
 }
 
 #[test]
@@ -594,7 +619,10 @@ fn a_question_that_stops_coming_is_not_waited_for() {
     let provider = Provider::start();
     let server = Server::before(&provider);
     let post = |path: &str| {
-        server.send(&request(&format!("POST {path}"), "Content-Type: text/plain\r\nContent-Length: 8\r\n"))
+        server.send(&request(
+            &format!("POST {path}"),
+            "Content-Type: text/plain\r\nContent-Length: 8\r\n",
+        ))
     };
     let (mut silent, mut slow, mut proxied) = (post("/ask"), post("/ask"), post("/v1/files"));
     for wire in [&mut silent, &mut slow, &mut proxied] {
@@ -604,7 +632,10 @@ fn a_question_that_stops_coming_is_not_waited_for() {
     slow.is_silent_for(Duration::from_secs(6));
     slow.send(" is");
     let head = silent.head();
-    assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (400, Some("body_unreadable")));
+    assert_eq!(
+        (status(&head), header(&head, "x-error-code").as_deref()),
+        (400, Some("body_unreadable"))
+    );
     assert!(silent.body(&head).contains("10 s"));
     assert_eq!(silent.rest(), "");
     assert_eq!(server.log()["code"], "body_unreadable");

@@ -21,7 +21,10 @@ fn behind(variable: &str, proxy: &str) -> Server {
 #[track_caller]
 fn is_answered(mut tunnel: Wire, mut caller: Wire) {
     let head = tunnel.head();
-    assert!(head.starts_with("GET /v1/models HTTP/1.1\r\nhost: provider.invalid:8123\r\n"), "{head}");
+    assert!(
+        head.starts_with("GET /v1/models HTTP/1.1\r\nhost: provider.invalid:8123\r\n"),
+        "{head}"
+    );
     assert!(header(&head, "proxy-authorization").is_none());
     tunnel.send(OK);
     let head = caller.head();
@@ -88,9 +91,11 @@ fn socks5_without_h_is_given_an_address() {
 #[test]
 fn a_proxy_that_does_not_connect_is_said() {
     let proxy = Provider::start();
-    for reply in
-        ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 502 Bad Gateway\r\n\r\n", ""]
-    {
+    for reply in [
+        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
+        "HTTP/1.1 502 Bad Gateway\r\n\r\n",
+        "",
+    ] {
         let server = behind("HTTP_PROXY", &format!("http://{}", proxy.address()));
         let mut caller = server.send(&request("GET /v1/models", ""));
         let mut tunnel = proxy.accept();
@@ -112,7 +117,10 @@ fn a_provider_that_refuses_is_said() {
         (502, "upstream_unreachable".into())
     );
     let line = server.log();
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(502), Some("upstream_unreachable")));
+    assert_eq!(
+        (line["status"].as_u64(), line["code"].as_str()),
+        (Some(502), Some("upstream_unreachable"))
+    );
 }
 
 #[test]

@@ -3,7 +3,12 @@
 use crate::support::*;
 
 /// What the provider receives of this request, and what the caller gets of this reply.
-fn exchange(server: &Server, provider: &Provider, request: &str, reply: &str) -> (String, String, Wire) {
+fn exchange(
+    server: &Server,
+    provider: &Provider,
+    request: &str,
+    reply: &str,
+) -> (String, String, Wire) {
     let mut caller = server.send(request);
     let mut asked = provider.accept();
     let received = asked.head();
@@ -43,8 +48,10 @@ fn a_request_without_a_body_gets_none() {
     for line in ["GET /v1/models", "DELETE /v1/models/ft", "POST /v1/threads/1/cancel"] {
         let mut caller = server.send(&request(line, "Connection: close\r\n"));
         let mut asked = provider.accept();
-        let expected =
-            format!("{line} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {KEY}\r\n\r\n", provider.address());
+        let expected = format!(
+            "{line} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {KEY}\r\n\r\n",
+            provider.address()
+        );
         assert_eq!(asked.head(), expected);
         asked.send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
         assert_eq!(status(&caller.head()), 200);
@@ -154,7 +161,11 @@ fn the_reply_carries_no_more_than_4_kb_of_headers() {
 fn paths_are_mapped_and_kept_to_the_byte() {
     let provider = Provider::start();
     for (base, asked, expected) in [
-        ("/v1", "/v1/files/%E4%BD%A0/a%2Fb//c;d=e?x=/v1/../y", "/v1/files/%E4%BD%A0/a%2Fb//c;d=e?x=/v1/../y"),
+        (
+            "/v1",
+            "/v1/files/%E4%BD%A0/a%2Fb//c;d=e?x=/v1/../y",
+            "/v1/files/%E4%BD%A0/a%2Fb//c;d=e?x=/v1/../y",
+        ),
         ("/api/paas/v4/", "/v1/chat/completions?a=1", "/api/paas/v4/chat/completions?a=1"),
         ("/api/paas/v4", "/api/paas/v4/models", "/api/paas/v4/models"),
         ("", "/v1/models?", "/v1/models?"),
@@ -223,14 +234,16 @@ fn connections_to_the_provider_are_used_again() {
     let server = Server::before(&provider);
     let mut asked = None;
     for body in ["one", "two", "three"] {
-        let mut caller =
-            server.send(&request("POST /v1/x", "Content-Length: 2\r\n").replace("\r\n\r\n", "\r\n\r\nhi"));
+        let mut caller = server.send(
+            &request("POST /v1/x", "Content-Length: 2\r\n").replace("\r\n\r\n", "\r\n\r\nhi"),
+        );
         let asked = asked.get_or_insert_with(|| provider.accept());
         asked.head();
         asked.expect("hi");
         // Whole, and in chunks.
         asked.send(match body {
-            "two" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n".to_owned(),
+            "two" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+                .to_owned(),
             _ => format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len()),
         });
         let head = caller.head();

@@ -129,8 +129,9 @@ fn requests_that_two_servers_could_read_differently_are_refused() {
         let status = status(&caller.head());
         assert!(matches!(status, 400 | 501), "{status} for {headers:?}");
     }
-    let mut old =
-        server.send(&request("POST /v1/x", "Transfer-Encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0"));
+    let mut old = server.send(
+        &request("POST /v1/x", "Transfer-Encoding: chunked\r\n").replace("HTTP/1.1", "HTTP/1.0"),
+    );
     assert_eq!(status(&old.head()), 400);
     provider.is_left_alone();
 }
@@ -144,7 +145,8 @@ fn a_request_with_chunks_and_a_length_is_read_in_chunks_and_is_the_last() {
         "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n",
     ] {
         let smuggled = request("GET /v1/smuggled", "");
-        let mut caller = server.send(&format!("{}0\r\n\r\n{smuggled}", request("POST /v1/x", headers)));
+        let mut caller =
+            server.send(&format!("{}0\r\n\r\n{smuggled}", request("POST /v1/x", headers)));
         let mut asked = provider.accept();
         let head = asked.head();
         assert!(header(&head, "content-length").is_none(), "{head}");

@@ -63,8 +63,9 @@ fn a_callers_own_key_passes_untouched_where_it_may() {
 
 #[track_caller]
 fn refused(server: &Server, credentials: &str) {
-    let mut caller =
-        server.send(&format!("POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"));
+    let mut caller = server.send(&format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n{credentials}\r\n"
+    ));
     let head = caller.head();
     assert_eq!(status(&head), 401, "{credentials}");
     assert_eq!(header(&head, "www-authenticate").as_deref(), Some("Bearer"));
@@ -76,15 +77,21 @@ fn refused(server: &Server, credentials: &str) {
 #[test]
 fn without_a_key_or_with_a_wrong_one_nothing_is_forwarded() {
     let provider = Provider::start();
-    let strict = Server::before_with(&provider, &[("ASK_OWN_KEYS", ""), ("ASK_PUBLIC_TOKEN", "public")]);
+    let strict =
+        Server::before_with(&provider, &[("ASK_OWN_KEYS", ""), ("ASK_PUBLIC_TOKEN", "public")]);
     let public = "Authorization: Bearer public\r\n";
-    for credentials in
-        ["", "Authorization: Bearer sk-own\r\n", "Api-Key: own\r\n", "X-Ask-Token: public\r\n", public]
-    {
+    for credentials in [
+        "",
+        "Authorization: Bearer sk-own\r\n",
+        "Api-Key: own\r\n",
+        "X-Ask-Token: public\r\n",
+        public,
+    ] {
         refused(&strict, credentials);
     }
     let lax = Server::before_with(&provider, &[("ASK_PUBLIC_TOKEN", "public")]);
-    for credentials in ["", "Authorization: Bearer\r\n", public, &format!("Authorization: Basic {TOKEN}\r\n")]
+    for credentials in
+        ["", "Authorization: Bearer\r\n", public, &format!("Authorization: Basic {TOKEN}\r\n")]
     {
         refused(&lax, credentials);
     }
@@ -96,7 +103,8 @@ fn without_a_key_or_with_a_wrong_one_nothing_is_forwarded() {
 #[test]
 fn the_key_list_is_lent_from_and_a_refused_key_is_put_aside() {
     let provider = Provider::start();
-    let server = Server::before_with(&provider, &[("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2")]);
+    let server =
+        Server::before_with(&provider, &[("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2")]);
     for (key, reply) in [
         ("sk-first-Qq1", "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"),
         ("sk-second-Ww2", OK),
@@ -119,7 +127,12 @@ fn told(reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, Stri
 }
 
 /// What a caller is told of a reply with this status.
-fn told_with(status: &str, reply_headers: &str, refusal: &[u8], credentials: &str) -> (String, String) {
+fn told_with(
+    status: &str,
+    reply_headers: &str,
+    refusal: &[u8],
+    credentials: &str,
+) -> (String, String) {
     let provider = Provider::start();
     let server = Server::before(&provider);
     let mut caller = server.send(&format!(
@@ -137,16 +150,26 @@ fn told_with(status: &str, reply_headers: &str, refusal: &[u8], credentials: &st
 
 #[test]
 fn a_refusal_of_the_lent_key_shows_no_part_of_it() {
-    let refusal =
-        format!(r#"{{"error":{{"message":"Incorrect API key provided: {KEY}. Ends in -Zq7.","code":"k"}}}}"#);
+    let refusal = format!(
+        r#"{{"error":{{"message":"Incorrect API key provided: {KEY}. Ends in -Zq7.","code":"k"}}}}"#
+    );
     let (head, body) = told("content-type: application/json\r\n", refusal.as_bytes(), TOKEN);
     assert!(!head.contains("Zq7"), "{head}");
-    assert_eq!(body, r#"{"error":{"message":"Incorrect API key provided: […] Ends in […].","code":"k"}}"#);
+    assert_eq!(
+        body,
+        r#"{"error":{"message":"Incorrect API key provided: […] Ends in […].","code":"k"}}"#
+    );
 
-    let (head, body) =
-        told("content-encoding: gzip\r\nx-debug: ends in server-Zq7\r\n", b"\x1f\x8bnot to be read", TOKEN);
+    let (head, body) = told(
+        "content-encoding: gzip\r\nx-debug: ends in server-Zq7\r\n",
+        b"\x1f\x8bnot to be read",
+        TOKEN,
+    );
     assert!(body.contains("OPENAI_API_KEY") && body.starts_with("{\"error\":{"), "{body}");
-    assert!(header(&head, "content-encoding").is_none() && header(&head, "x-debug").is_none(), "{head}");
+    assert!(
+        header(&head, "content-encoding").is_none() && header(&head, "x-debug").is_none(),
+        "{head}"
+    );
     assert_eq!(header(&head, "content-type").as_deref(), Some("application/json"));
 }
 
@@ -164,19 +187,26 @@ fn no_error_shows_a_part_of_the_lent_key() {
             "text/event-stream",
             "",
         ] {
-            let headers = if kind.is_empty() { String::new() } else { format!("content-type: {kind}\r\n") };
+            let headers =
+                if kind.is_empty() { String::new() } else { format!("content-type: {kind}\r\n") };
             let (head, body) = told_with(status, &headers, error.as_bytes(), TOKEN);
             assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{head}");
-            assert!(body.contains("bad […], ends in […]") && body.contains("\"type\":\"x\""), "{body}");
+            assert!(
+                body.contains("bad […], ends in […]") && body.contains("\"type\":\"x\""),
+                "{body}"
+            );
         }
-        let (_, body) = told_with(status, "content-type: application/json\r\n", error.as_bytes(), "sk-own");
+        let (_, body) =
+            told_with(status, "content-type: application/json\r\n", error.as_bytes(), "sk-own");
         assert_eq!(body, error, "a caller's own key is none of ours");
     }
     // What was said before in all that is no error is not looked at.
-    let (_, body) = told_with("200 OK", "content-type: application/json\r\n", error.as_bytes(), TOKEN);
+    let (_, body) =
+        told_with("200 OK", "content-type: application/json\r\n", error.as_bytes(), TOKEN);
     assert_eq!(body, error);
     let long = format!("{{\"error\":\"{}\"}}", "x".repeat(70_000));
-    let (head, body) = told_with("500 Oops", "content-type: application/json\r\n", long.as_bytes(), TOKEN);
+    let (head, body) =
+        told_with("500 Oops", "content-type: application/json\r\n", long.as_bytes(), TOKEN);
     assert!(head.starts_with("HTTP/1.1 500 ") && body.contains("upstream_refused"), "{body}");
 }
 
@@ -197,7 +227,10 @@ fn pages_may_call_and_read_everything() {
     );
     let head = caller.head();
     assert_eq!(status(&head), 204);
-    assert_eq!(header(&head, "access-control-allow-origin").as_deref(), Some("https://page.example"));
+    assert_eq!(
+        header(&head, "access-control-allow-origin").as_deref(),
+        Some("https://page.example")
+    );
     assert_eq!(
         header(&head, "access-control-allow-headers").as_deref(),
         Some("authorization, x-stainless-os")
@@ -211,7 +244,10 @@ fn pages_may_call_and_read_everything() {
     assert!(header(&asked.head(), "origin").is_none());
     asked.send("HTTP/1.1 200 OK\r\naccess-control-allow-origin: *\r\ncontent-length: 0\r\n\r\n");
     let head = caller.head();
-    assert_eq!(header(&head, "access-control-allow-origin").as_deref(), Some("https://page.example"));
+    assert_eq!(
+        header(&head, "access-control-allow-origin").as_deref(),
+        Some("https://page.example")
+    );
     assert_eq!(header(&head, "access-control-expose-headers").as_deref(), Some("*"));
 
     let mut other = server.send(&request("GET /v1/models", "Origin: https://other.example\r\n"));
@@ -233,7 +269,10 @@ fn broken_settings_are_said_and_nothing_is_forwarded() {
     let provider = Provider::start();
     let server = Server::before_with(&provider, &[("ASK_EXTRA", "7")]);
     let logged = server.said();
-    assert_eq!((logged["level"].as_str(), logged["code"].as_str()), (Some("error"), Some("config")));
+    assert_eq!(
+        (logged["level"].as_str(), logged["code"].as_str()),
+        (Some("error"), Some("config"))
+    );
     assert_eq!(failure(&mut server.send(&request("GET /v1/models", ""))), (500, "config".into()));
     let keyless = Server::before_with(&provider, &[("OPENAI_API_KEY", "")]);
     assert_eq!(failure(&mut keyless.send(&request("GET /v1/models", ""))), (500, "config".into()));

@@ -59,7 +59,10 @@ fn question(path: &str) -> String {
 }
 
 fn reply(status: &str, headers: &str, body: &str) -> String {
-    format!("HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}", body.len())
+    format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
+        body.len()
+    )
 }
 
 fn stream(events: &[Value]) -> String {
@@ -79,7 +82,11 @@ fn a_provider_that_repeats_a_secret_is_not_quoted() {
     });
     let turns = [
         reply("400 Bad", json, &error(format!("Incorrect API key provided: {SECRET}, {OWNER}"))),
-        reply("400 Bad", json, &error(format!("{}****{}", &SECRET[..11], &SECRET[SECRET.len() - 4..]))),
+        reply(
+            "400 Bad",
+            json,
+            &error(format!("{}****{}", &SECRET[..11], &SECRET[SECRET.len() - 4..])),
+        ),
         reply(&format!("400 {SECRET}"), &format!("x-a: {SECRET}\r\n"), SECRET),
         reply("429 Busy", &format!("retry-after: {SECRET}\r\n"), ""),
         reply("302 Found", &format!("location: https://elsewhere.invalid/{SECRET}\r\n"), ""),
@@ -88,7 +95,10 @@ fn a_provider_that_repeats_a_secret_is_not_quoted() {
         reply("200 OK", json, &beside.to_string()),
         stream(&[beside, json!("[DONE]")]),
         stream(&[json!({"error": {"message": SECRET}})]),
-        stream(&[piece.clone(), json!({"error": {"message": format!("{SECRET} is out"), "code": SECRET}})]),
+        stream(&[
+            piece.clone(),
+            json!({"error": {"message": format!("{SECRET} is out"), "code": SECRET}}),
+        ]),
         stream(&[piece, json!(SECRET)]),
         format!("HTTP/1.1 {SECRET}\r\n\r\n"),
         format!("HTTP/1.1 200 OK\r\n{SECRET}\r\n\r\n"),
@@ -118,7 +128,10 @@ fn a_caller_who_shows_a_secret_anywhere_does_not_find_it_in_the_log() {
         question(&format!("/?q=is+{SECRET}+good&token={PUBLIC}")),
         question(&format!("/v1/{SECRET}?key={SECRET}")),
         format!("{OWNER} / HTTP/1.1\r\n{host}\r\n\r\n"),
-        format!("GET /?q=hi HTTP/1.1\r\n{host}\r\nX-Ask-Token: {}\r\nCookie: {SECRET}\r\n\r\n", &OWNER[1..]),
+        format!(
+            "GET /?q=hi HTTP/1.1\r\n{host}\r\nX-Ask-Token: {}\r\nCookie: {SECRET}\r\n\r\n",
+            &OWNER[1..]
+        ),
         format!("GET /v1/models HTTP/1.1\r\n{host}\r\nAuthorization: Bearer {PUBLIC}\r\n\r\n"),
         format!("GET /?q=hi&sig={SIGNING}&exp=1 HTTP/1.1\r\n{host}\r\n\r\n"),
     ] {
@@ -142,7 +155,9 @@ fn a_setting_that_cannot_be_used_is_named_and_not_shown() {
         let started = server.said().to_string();
         assert!(started.contains(name), "{started}");
         holds_no_secret(&started);
-        for path in [format!("/?q=hi&token={PUBLIC}"), "/healthz".to_owned(), "/v1/models".to_owned()] {
+        for path in
+            [format!("/?q=hi&token={PUBLIC}"), "/healthz".to_owned(), "/v1/models".to_owned()]
+        {
             holds_no_secret(&told(&server, &question(&path)));
         }
     }

@@ -47,10 +47,17 @@ fn it_comes_up_where_the_port_cannot_be_read() {
 fn an_address_that_is_taken_is_an_error() {
     let taken = Provider::start();
     let port = taken.address().port().to_string();
-    let ended = Command::new(env!("CARGO_BIN_EXE_ask-web")).env_clear().env("PORT", &port).output().unwrap();
+    let ended = Command::new(env!("CARGO_BIN_EXE_ask-web"))
+        .env_clear()
+        .env("PORT", &port)
+        .output()
+        .unwrap();
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8(ended.stderr).unwrap();
-    assert!(said.starts_with("ask-web: listen on 127.0.0.1:") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.starts_with("ask-web: listen on 127.0.0.1:") && said.lines().count() == 1,
+        "{said}"
+    );
 }
 
 #[test]
@@ -93,7 +100,8 @@ fn a_local_server_answers_to_its_own_names_alone() {
     assert_eq!(health("Host: localhost\r\nHost: evil.example\r\n"), 403);
     let mut caller = server.send(&HEALTH.replace("/healthz", "http://evil.example/healthz"));
     assert_eq!(status(&caller.head()), 403);
-    let mut caller = server.send(&request("GET /v1/models", "").replace("localhost", "evil.example"));
+    let mut caller =
+        server.send(&request("GET /v1/models", "").replace("localhost", "evil.example"));
     assert_eq!(failure(&mut caller), (403, "host".into()));
     provider.is_left_alone();
 }
@@ -119,13 +127,17 @@ fn a_server_for_others_answers_to_any_name() {
 #[test]
 fn a_head_over_64_kb_is_refused_and_one_below_is_not() {
     let server = Server::start(&[]);
-    let padded = |size: usize| HEALTH.replace("Host", &format!("X-Pad: {}\r\nHost", "p".repeat(size)));
+    let padded =
+        |size: usize| HEALTH.replace("Host", &format!("X-Pad: {}\r\nHost", "p".repeat(size)));
     let mut caller = server.send(&padded(64 * 1024 - 200));
     assert_eq!(status(&caller.head()), 200);
     for size in [64 * 1024, 300 * 1024] {
         let mut caller = server.send(&padded(size));
         let head = caller.head();
-        assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (431, Some("head_too_large")));
+        assert_eq!(
+            (status(&head), header(&head, "x-error-code").as_deref()),
+            (431, Some("head_too_large"))
+        );
         caller.body(&head);
         assert_eq!(caller.rest(), "");
     }
@@ -247,9 +259,13 @@ fn out_of_file_descriptors_is_said_and_passes() {
     let (head, mut caller) = turned_away;
     assert_eq!(status(&head), 503);
     assert_eq!(header(&head, "retry-after").as_deref(), Some("1"));
-    for name in
-        ["cache-control", "x-content-type-options", "x-request-id", "vary", "access-control-expose-headers"]
-    {
+    for name in [
+        "cache-control",
+        "x-content-type-options",
+        "x-request-id",
+        "vary",
+        "access-control-expose-headers",
+    ] {
         assert!(header(&head, name).is_some(), "{name} is missing in {head}");
     }
     assert!(caller.body(&head).contains("\"busy\""));

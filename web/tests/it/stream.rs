@@ -16,7 +16,9 @@ fn each_event_leaves_before_the_next_one_is_sent() {
     assert_eq!(header(&head, "x-accel-buffering").as_deref(), Some("no"));
     assert_eq!(header(&head, "transfer-encoding").as_deref(), Some("chunked"));
     assert!(server.rest_of_log().is_empty(), "logged before the reply is whole");
-    for piece in ["data: {\"a\":1}\n\n", "data: 你好\n\n", ": keep-alive\n\n", "d", "ata: [DONE]\n\n"] {
+    for piece in
+        ["data: {\"a\":1}\n\n", "data: 你好\n\n", ": keep-alive\n\n", "d", "ata: [DONE]\n\n"]
+    {
         asked.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
         assert_eq!(caller.chunk(), piece);
     }
@@ -24,7 +26,10 @@ fn each_event_leaves_before_the_next_one_is_sent() {
     assert_eq!(caller.chunk(), "");
     let line = server.log();
     assert_eq!((line["status"].as_u64(), line["attempts"].as_u64()), (Some(200), Some(1)));
-    assert_eq!((line["path"].as_str(), line["code"].is_null()), (Some("/v1/chat/completions"), true));
+    assert_eq!(
+        (line["path"].as_str(), line["code"].is_null()),
+        (Some("/v1/chat/completions"), true)
+    );
     assert!(line["cold"].as_bool().unwrap() && line["upstream_ms"].is_u64());
 }
 
@@ -62,13 +67,16 @@ fn a_reply_may_take_longer_to_begin_than_anything_else_may() {
 fn an_upload_arrives_while_it_is_sent() {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let boundary = "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n";
+    let boundary =
+        "Content-Type: multipart/form-data; boundary=b\r\nTransfer-Encoding: chunked\r\n";
     let mut caller = server.send(&request("POST /v1/audio/transcriptions", boundary));
     let mut asked = provider.accept();
     let head = asked.head();
     assert_eq!(header(&head, "content-type").as_deref(), Some("multipart/form-data; boundary=b"));
     assert_eq!(header(&head, "transfer-encoding").as_deref(), Some("chunked"));
-    for piece in ["--b\r\n", "content-disposition: form-data; name=\"file\"\r\n\r\n", "x", "\r\n--b--"] {
+    for piece in
+        ["--b\r\n", "content-disposition: form-data; name=\"file\"\r\n\r\n", "x", "\r\n--b--"]
+    {
         caller.send(format!("{:x}\r\n{piece}\r\n", piece.len()));
         assert_eq!(asked.chunk(), piece);
     }
@@ -84,8 +92,10 @@ fn any_method_may_have_a_body() {
     let server = Server::before(&provider);
     for method in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"] {
         let mut caller = server.send(
-            &(request(&format!("{method} /v1/x"), "Transfer-Encoding: chunked\r\nConnection: close\r\n")
-                + "2\r\nhi\r\n0\r\n\r\n"),
+            &(request(
+                &format!("{method} /v1/x"),
+                "Transfer-Encoding: chunked\r\nConnection: close\r\n",
+            ) + "2\r\nhi\r\n0\r\n\r\n"),
         );
         let mut asked = provider.accept();
         assert!(asked.head().starts_with(&format!("{method} /v1/x HTTP/1.1\r\n")));
@@ -99,7 +109,8 @@ fn any_method_may_have_a_body() {
 fn five_megabytes_pass_both_ways_at_once() {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let bytes: Vec<u8> = (0..5_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let bytes: Vec<u8> =
+        (0..5_u32 << 20).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let length = format!("Content-Length: {}\r\n", bytes.len());
     let mut caller = server.send(&request("POST /v1/files", &length));
     let mut asked = provider.accept();
@@ -128,7 +139,8 @@ fn five_megabytes_pass_both_ways_at_once() {
 fn a_caller_that_expects_100_is_told_to_go_on_when_the_provider_is_there() {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let mut caller = server.send(&request("POST /v1/files", "Expect: 100-continue\r\nContent-Length: 4\r\n"));
+    let mut caller =
+        server.send(&request("POST /v1/files", "Expect: 100-continue\r\nContent-Length: 4\r\n"));
     let mut asked = provider.accept();
     assert!(header(&asked.head(), "expect").is_none());
     assert_eq!(caller.head(), "HTTP/1.1 100 Continue\r\n\r\n");
@@ -147,8 +159,10 @@ fn a_caller_that_expects_100_is_told_to_go_on_when_the_provider_is_there() {
 fn a_refused_upload_gets_its_refusal_and_not_a_reset() {
     let provider = Provider::start();
     let server = Server::before(&provider);
-    let mut caller = server
-        .send(&format!("POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", 5 << 20));
+    let mut caller = server.send(&format!(
+        "POST /v1/files HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        5 << 20
+    ));
     // A client that sends all of it before it reads.
     caller.send(vec![b'x'; 5 << 20]);
     assert_eq!(failure(&mut caller).0, 401);
@@ -162,7 +176,9 @@ fn an_early_reply_passes_while_the_upload_is_still_coming() {
     let mut caller = server.send(&request("POST /v1/files", "Content-Length: 1000000\r\n"));
     let mut asked = provider.accept();
     asked.head();
-    asked.send("HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig");
+    asked.send(
+        "HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig",
+    );
     let head = caller.head();
     assert_eq!((status(&head), caller.body(&head).as_str()), (413, "big"));
 }
@@ -188,7 +204,10 @@ fn a_reply_that_breaks_off_breaks_off() {
         asked.close();
         assert_eq!(caller.rest(), "", "an end after {body:?}");
         let line = server.log();
-        assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(200), Some("upstream_failed")));
+        assert_eq!(
+            (line["status"].as_u64(), line["code"].as_str()),
+            (Some(200), Some("upstream_failed"))
+        );
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) const TOKEN: &str = "owner-token-Xw9";
 
 /// The start file in the unpacked zip that `ASK_WEB_PACKAGE` names, else the binary that cargo has built.
 pub(crate) fn program() -> PathBuf {
-    let packaged = env::var_os("ASK_WEB_PACKAGE").map(|folder| Path::new(&folder).join("scf_bootstrap"));
+    let packaged =
+        env::var_os("ASK_WEB_PACKAGE").map(|folder| Path::new(&folder).join("scf_bootstrap"));
     packaged.unwrap_or_else(|| env!("CARGO_BIN_EXE_ask-web").into())
 }
 
@@ -51,8 +52,12 @@ impl Server {
     /// The same with more variables, or other values.
     pub(crate) fn before_with(provider: &Provider, vars: &[(&str, &str)]) -> Self {
         let url = provider.url("/v1");
-        let usual =
-            [("OPENAI_API_KEY", KEY), ("ASK_TOKEN", TOKEN), ("ASK_OWN_KEYS", "1"), ("OPENAI_BASE_URL", &url)];
+        let usual = [
+            ("OPENAI_API_KEY", KEY),
+            ("ASK_TOKEN", TOKEN),
+            ("ASK_OWN_KEYS", "1"),
+            ("OPENAI_BASE_URL", &url),
+        ];
         Self::start(&[&usual[..], vars].concat())
     }
 
@@ -65,9 +70,13 @@ impl Server {
         let address = address.parse().unwrap_or_else(|_| panic!("no address in {first:?}"));
         let output = BufReader::new(child.stdout.take().unwrap());
         let (sender, log) = channel();
-        thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
         // What else it says is shown with a test that fails.
-        thread::spawn(move || errors.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}")));
+        thread::spawn(move || {
+            errors.lines().map_while(Result::ok).for_each(|line| eprintln!("{line}"))
+        });
         Self { child, address, log: Mutex::new(log) }
     }
 
@@ -89,8 +98,10 @@ impl Server {
 
     /// The next line of any kind on standard output.
     pub(crate) fn said(&self) -> Value {
-        serde_json::from_str(&self.log.lock().unwrap().recv_timeout(PATIENCE).expect("a line in the log"))
-            .unwrap()
+        serde_json::from_str(
+            &self.log.lock().unwrap().recv_timeout(PATIENCE).expect("a line in the log"),
+        )
+        .unwrap()
     }
 
     /// What is in the log and has not been looked at.
@@ -108,7 +119,10 @@ impl Server {
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let kill = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status().unwrap();
+        let kill = Command::new("kill")
+            .args([&format!("-{name}"), &self.id().to_string()])
+            .status()
+            .unwrap();
         assert!(kill.success());
     }
 
@@ -233,7 +247,8 @@ impl Wire {
     pub(crate) fn chunk(&mut self) -> String {
         let mut size = String::new();
         self.read.read_line(&mut size).expect("the size of a chunk");
-        let size = usize::from_str_radix(size.trim(), 16).unwrap_or_else(|_| panic!("no size: {size:?}"));
+        let size =
+            usize::from_str_radix(size.trim(), 16).unwrap_or_else(|_| panic!("no size: {size:?}"));
         let bytes = self.exactly(size);
         self.expect("\r\n");
         String::from_utf8(bytes).unwrap()

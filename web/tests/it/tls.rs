@@ -26,7 +26,8 @@ impl Root {
         let key = KeyPair::generate().unwrap();
         let mut root = CertificateParams::new(vec![]).unwrap();
         root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let unique = format!("{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let unique =
+            format!("{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
         std::fs::write(&file, root.self_signed(&key).unwrap().pem()).unwrap();
         Self { issuer: Issuer::new(root, key), file }
@@ -35,17 +36,20 @@ impl Root {
     /// What a server needs to show a certificate for this name.
     pub(crate) fn config(&self, name: &str) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let cert =
-            CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
+        let cert = CertificateParams::new(vec![name.to_owned()])
             .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![cert.der().clone()],
-                PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-            )
+            .signed_by(&key, &self.issuer)
             .unwrap();
+        let config =
+            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_no_client_auth()
+                .with_single_cert(
+                    vec![cert.der().clone()],
+                    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+                )
+                .unwrap();
         Arc::new(config)
     }
 }
@@ -159,8 +163,10 @@ fn a_file_without_certificates_is_a_broken_setting() {
 fn a_reply_that_is_cut_off_is_not_taken_for_whole() {
     let (config, root) = certificate("localhost");
     let port = provide(config, "HTTP/1.1 200 OK\r\n\r\nno length");
-    let (server, mut caller) =
-        ask(port, &[("SSL_CERT_FILE", root.to_str().unwrap()), ("ASK_TOKEN", "t"), ("ASK_OWN_KEYS", "1")]);
+    let (server, mut caller) = ask(
+        port,
+        &[("SSL_CERT_FILE", root.to_str().unwrap()), ("ASK_TOKEN", "t"), ("ASK_OWN_KEYS", "1")],
+    );
     assert_eq!(status(&caller.head()), 200);
     assert_eq!(caller.chunk(), "no length");
     assert_eq!(caller.rest(), "");

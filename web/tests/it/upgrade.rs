@@ -26,7 +26,10 @@ fn tunnel(server: &Server, provider: &Provider) -> (Wire, Wire) {
     assert_eq!(status(&head), 101);
     assert_eq!(header(&head, "connection").as_deref(), Some("upgrade"));
     assert_eq!(header(&head, "upgrade").as_deref(), Some("websocket"));
-    assert_eq!(header(&head, "sec-websocket-accept").as_deref(), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(
+        header(&head, "sec-websocket-accept").as_deref(),
+        Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")
+    );
     assert!(
         header(&head, "content-length").is_none() && header(&head, "transfer-encoding").is_none(),
         "{head}"

@@ -65,7 +65,9 @@ pub(crate) struct Question {
 
 /// A request that asks for nothing but our health.
 pub(crate) fn health(id: &str) -> String {
-    format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Scf-Request-Id: {id}\r\nConnection: close\r\n\r\n")
+    format!(
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Scf-Request-Id: {id}\r\nConnection: close\r\n\r\n"
+    )
 }
 
 /// What a caller got.
@@ -111,16 +113,16 @@ impl Caller {
         let end = self.talk(&mut wire, question, &mut bytes).unwrap_or_else(|| {
             if let (true, Some(last)) = (self.stays(), last) {
                 said();
-                read(&mut wire, &mut bytes, 64, |bytes| contains(bytes, last.as_bytes())).unwrap_or_else(
-                    || {
+                read(&mut wire, &mut bytes, 64, |bytes| contains(bytes, last.as_bytes()))
+                    .unwrap_or_else(|| {
                         wire.set_read_timeout(Some(SILENCE)).unwrap();
                         read(&mut wire, &mut bytes, 64, |_| false).unwrap_or(End::Open)
-                    },
-                )
+                    })
             } else {
                 let size = if self == Self::ReadingSlowly { 7 } else { 64 << 10 };
-                read(&mut wire, &mut bytes, size, |bytes| bytes.len() > 4096)
-                    .unwrap_or_else(|| read(&mut wire, &mut bytes, 64 << 10, |_| false).unwrap_or(End::Open))
+                read(&mut wire, &mut bytes, size, |bytes| bytes.len() > 4096).unwrap_or_else(|| {
+                    read(&mut wire, &mut bytes, 64 << 10, |_| false).unwrap_or(End::Open)
+                })
             }
         });
         Got { bytes, end, took: began.elapsed() }
@@ -133,7 +135,10 @@ impl Caller {
         let more = match self {
             Self::InChunks => "Transfer-Encoding: chunked\r\nConnection: close\r\n".to_owned(),
             Self::Expecting => {
-                format!("Expect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n", body.len())
+                format!(
+                    "Expect: 100-continue\r\nContent-Length: {}\r\nConnection: close\r\n",
+                    body.len()
+                )
             }
             Self::Pipelining => format!("Content-Length: {}\r\n", body.len()),
             _ => format!("Content-Length: {}\r\nConnection: close\r\n", body.len()),

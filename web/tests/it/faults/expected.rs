@@ -16,7 +16,8 @@ pub(crate) enum Shape {
     Ndjson,
 }
 
-pub(crate) const SHAPES: &[Shape] = &[Shape::Proxied, Shape::Text, Shape::Json, Shape::Sse, Shape::Ndjson];
+pub(crate) const SHAPES: &[Shape] =
+    &[Shape::Proxied, Shape::Text, Shape::Json, Shape::Sse, Shape::Ndjson];
 
 /// What the caller gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,9 @@ impl Expected {
             // Also in the proxy: no connection takes longer than 10 s.
             (Fault::Connect(Connect::NotTaken | Connect::TlsSilent), _) => LATE,
             // It may be seen in connecting, or in asking.
-            (Fault::Connect(Connect::Reset), _) => failed(&["upstream_unreachable", "upstream_failed"]),
+            (Fault::Connect(Connect::Reset), _) => {
+                failed(&["upstream_unreachable", "upstream_failed"])
+            }
             (Fault::Connect(_), _) => failed(&["upstream_unreachable"]),
             (Fault::Status(status), Proxied) => Self::Whole(status),
             (Fault::Status(401), _) => failed(&["upstream_key"]),
@@ -85,7 +88,13 @@ impl Expected {
     }
 
     /// Whether the reply is as it was promised.
-    pub(crate) fn check(self, reply: &Reply, fault: Fault, shape: Shape, id: &str) -> Result<(), String> {
+    pub(crate) fn check(
+        self,
+        reply: &Reply,
+        fault: Fault,
+        shape: Shape,
+        id: &str,
+    ) -> Result<(), String> {
         let is_ours = shape != Shape::Proxied || matches!(self, Self::Failure(..));
         if is_ours {
             has_our_headers(reply, id)?;
@@ -109,7 +118,11 @@ impl Expected {
             Self::Broken(_) => {
                 is(reply.status, 200, "the status")?;
                 is(reply.header("x-error-code"), None, "the code")?;
-                is(reply.is_whole, matches!(shape, Shape::Sse | Shape::Ndjson), "whether it is whole")?;
+                is(
+                    reply.is_whole,
+                    matches!(shape, Shape::Sse | Shape::Ndjson),
+                    "whether it is whole",
+                )?;
                 self.answer(reply, fault, shape)
             }
             Self::Unending(_) => {
@@ -127,7 +140,9 @@ impl Expected {
         let all = PIECES.concat();
         let answer = if is_whole { all.as_str() } else { PIECES[0] };
         match shape {
-            Shape::Proxied => is(reply.body == Script::streamed(fault).content, true, "the provider's words"),
+            Shape::Proxied => {
+                is(reply.body == Script::streamed(fault).content, true, "the provider's words")
+            }
             Shape::Text => is(text.as_str(), answer, "the text"),
             Shape::Json => is(json(&text)?["text"].as_str(), Some(answer), "the text"),
             Shape::Sse => {
@@ -144,7 +159,9 @@ impl Expected {
                 is(pieces?.as_str(), answer, "the text")?;
                 match is_whole {
                     true => is(*last, "data: [DONE]", "the end"),
-                    false => sentence(&json(last.strip_prefix("data: ").ok_or("no error")?)?["error"]),
+                    false => {
+                        sentence(&json(last.strip_prefix("data: ").ok_or("no error")?)?["error"])
+                    }
                 }
             }
             Shape::Ndjson => {
@@ -154,7 +171,8 @@ impl Expected {
                 let [first, pieces @ .., last] = &lines[..] else { return Err("no lines".into()) };
                 is(kind(first).as_str(), "begin", "the first line")?;
                 is(pieces.iter().all(|line| kind(line) == "item"), true, "items")?;
-                let said: String = pieces.iter().filter_map(|line| line["content"].as_str()).collect();
+                let said: String =
+                    pieces.iter().filter_map(|line| line["content"].as_str()).collect();
                 is(said.as_str(), answer, "the text")?;
                 match is_whole {
                     true => is(kind(last).as_str(), "end", "the last line"),
@@ -212,6 +230,10 @@ fn json(text: &str) -> Result<Value, String> {
 }
 
 /// Says what differs.
-pub(crate) fn is<T: PartialEq + std::fmt::Debug>(what: T, expected: T, name: &str) -> Result<(), String> {
+pub(crate) fn is<T: PartialEq + std::fmt::Debug>(
+    what: T,
+    expected: T,
+    name: &str,
+) -> Result<(), String> {
     if what == expected { Ok(()) } else { Err(format!("{name} is {what:?}, not {expected:?}")) }
 }

@@ -69,7 +69,10 @@ impl Provider {
     }
 }
 
-fn answer(stream: TcpStream, (progress, changed): &(Mutex<Progress>, Condvar)) -> std::io::Result<()> {
+fn answer(
+    stream: TcpStream,
+    (progress, changed): &(Mutex<Progress>, Condvar),
+) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut wire = BufReader::new(stream);
     loop {
@@ -79,11 +82,14 @@ fn answer(stream: TcpStream, (progress, changed): &(Mutex<Progress>, Condvar)) -
         let wire = wire.get_mut();
         wire.write_all(format!("{HEAD}{}", piece("You said ")).as_bytes())?;
         if question.starts_with("slow") {
-            let held =
-                changed.wait_while(progress.lock().unwrap(), |progress| !progress.is_released).unwrap();
+            let held = changed
+                .wait_while(progress.lock().unwrap(), |progress| !progress.is_released)
+                .unwrap();
             drop(held);
         }
-        wire.write_all(format!("{}{}0\r\n\r\n", piece(&question), chunk("data: [DONE]\n\n")).as_bytes())?;
+        wire.write_all(
+            format!("{}{}0\r\n\r\n", piece(&question), chunk("data: [DONE]\n\n")).as_bytes(),
+        )?;
     }
 }
 
@@ -120,7 +126,10 @@ pub(crate) fn is_answer(reply: &Reply, question: &str) {
     assert!(reply.status == 200 && reply.is_whole, "{question}: {reply:?}");
     let text = reply.text();
     let says = |part: &str| text.contains(&format!("\"{part}\""));
-    assert!(says("You said ") && says(question) && text.ends_with("data: [DONE]\n\n"), "{question}: {text}");
+    assert!(
+        says("You said ") && says(question) && text.ends_with("data: [DONE]\n\n"),
+        "{question}: {text}"
+    );
 }
 
 /// The one reply that is the rest of what comes.

@@ -148,12 +148,16 @@ fn an_answer_that_the_caller_does_not_take_is_held_back() {
 fn a_caller_who_stops_in_the_middle_of_its_question_is_told_when_time_is_over() {
     let provider = Provider::start();
     let server = provider.server(&[("ASK_TIMEOUT", "1")]);
-    let request = crate::support::request("POST /ask", "Content-Type: text/plain\r\nContent-Length: 100\r\n");
+    let request =
+        crate::support::request("POST /ask", "Content-Type: text/plain\r\nContent-Length: 100\r\n");
     for part in ["", "What is"] {
         let began = Instant::now();
         let mut caller = server.send(&format!("{request}{part}"));
         let head = caller.head();
-        assert_eq!((status(&head), header(&head, "x-error-code").as_deref()), (504, Some("deadline")));
+        assert_eq!(
+            (status(&head), header(&head, "x-error-code").as_deref()),
+            (504, Some("deadline"))
+        );
         caller.body(&head);
         // What would come now is no request.
         caller.send("GET /healthz HTTP/1.1\r\n\r\n");

@@ -69,7 +69,8 @@ struct Group {
 impl Group {
     fn start(way: Way, rows: Vec<Row>) -> Self {
         let provider = Provider::start(way);
-        let time = if way == Way::Unhurried { String::new() } else { TIMEOUT.as_secs().to_string() };
+        let time =
+            if way == Way::Unhurried { String::new() } else { TIMEOUT.as_secs().to_string() };
         let roots = provider.roots.as_ref().map(|file| file.to_str().unwrap().to_owned());
         let server = Server::start(&[
             ("OPENAI_API_KEY", KEY),
@@ -92,7 +93,12 @@ impl Group {
         let left = Instant::now();
         self.provider.sights.wait(row.number, PATIENCE, |sight| sight.open == 0);
         row.check_reply(&got).map_err(|why| {
-            format!("{why}\n    got {} bytes, {:?}: {:?}", got.bytes.len(), got.end, shown(&got.bytes))
+            format!(
+                "{why}\n    got {} bytes, {:?}: {:?}",
+                got.bytes.len(),
+                got.end,
+                shown(&got.bytes)
+            )
         })?;
         is(left.elapsed() < SOON, true, &format!("the provider is let go, {:?}", left.elapsed()))?;
         match row.way {
@@ -138,11 +144,13 @@ impl Group {
             let checked = row.check_log(&lines).and_then(|()| row.check_requests(&sight));
             wrong.extend(checked.err().map(|why| format!("{row:?}: {why}")));
         }
-        let others =
-            lines.into_keys().filter(|id| !["next", "end", &format!("row-{NEXT}")].contains(&id.as_str()));
+        let others = lines
+            .into_keys()
+            .filter(|id| !["next", "end", &format!("row-{NEXT}")].contains(&id.as_str()));
         wrong.extend(others.map(|id| format!("a line in the log for {id}, and nobody asked")));
         self.provider.mend();
-        let questions = SHAPES.iter().filter_map(|&shape| self.is_answered(shape, Way::Plain).err());
+        let questions =
+            SHAPES.iter().filter_map(|&shape| self.is_answered(shape, Way::Plain).err());
         wrong.extend(questions.map(|why| format!("after all: {why}")));
         wrong
     }

@@ -20,8 +20,10 @@ pub(crate) fn pairs<const COLUMNS: usize>(sizes: [usize; COLUMNS]) -> Vec<[usize
                 others.filter(|&other| missing.contains(&ordered((column, value), other))).count()
             };
             // Among equals, the one that is in the fewest rows.
-            let used = |value: usize| Reverse(rows.iter().filter(|row| row[column] == value).count());
-            let best = (0..sizes[column]).max_by_key(|&value| (new_pairs(value), used(value))).unwrap();
+            let used =
+                |value: usize| Reverse(rows.iter().filter(|row| row[column] == value).count());
+            let best =
+                (0..sizes[column]).max_by_key(|&value| (new_pairs(value), used(value))).unwrap();
             row[column].get_or_insert(best);
         }
         let row = row.map(Option::unwrap);

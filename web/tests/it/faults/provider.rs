@@ -65,7 +65,12 @@ impl Sights {
     }
 
     /// Waits for this to be so; whether it came to that in time.
-    pub(crate) fn wait(&self, row: usize, patience: Duration, is_so: impl Fn(&Sight) -> bool) -> bool {
+    pub(crate) fn wait(
+        &self,
+        row: usize,
+        patience: Duration,
+        is_so: impl Fn(&Sight) -> bool,
+    ) -> bool {
         let rows = self.rows.lock().unwrap();
         let is_not = |rows: &mut HashMap<usize, Sight>| !is_so(rows.entry(row).or_default());
         !self.changed.wait_timeout_while(rows, patience, is_not).unwrap().1.timed_out()
@@ -88,13 +93,17 @@ impl Provider {
         let address = socket.local_addr().unwrap().as_socket().unwrap();
         let is_tls = !matches!(
             way,
-            Way::Plain | Way::Unhurried | Way::Blocked(Connect::Refused | Connect::NotTaken | Connect::Reset)
+            Way::Plain
+                | Way::Unhurried
+                | Way::Blocked(Connect::Refused | Connect::NotTaken | Connect::Reset)
         );
         let root = is_tls.then(Root::new);
         let config = root.as_ref().map(|root| root.config("127.0.0.1"));
         let wrong = match way {
             Way::Blocked(Connect::WrongRoot) => Some(Root::new().config("127.0.0.1")),
-            Way::Blocked(Connect::WrongName) => root.as_ref().map(|root| root.config("elsewhere.example")),
+            Way::Blocked(Connect::WrongName) => {
+                root.as_ref().map(|root| root.config("elsewhere.example"))
+            }
             _ => None,
         };
         // Nobody listens yet: who comes is refused. A queue that is full neither takes nor refuses.
@@ -106,7 +115,8 @@ impl Provider {
             }
             _ => Vec::new(),
         };
-        let serving = Serving { way, config, wrong, sights: sights.clone(), mended: mended.clone() };
+        let serving =
+            Serving { way, config, wrong, sights: sights.clone(), mended: mended.clone() };
         let serve: Box<dyn FnOnce() + Send> = Box::new(move || {
             drop(waiting);
             socket.listen(4096).unwrap();
@@ -175,7 +185,9 @@ impl Serving {
         let wrong = self.wrong.as_ref().filter(|_| !is_mended);
         let bytes = tcp.try_clone().unwrap();
         let wire: Box<dyn Wire> = match wrong.or(self.config.as_ref()) {
-            Some(config) => Box::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), bytes)),
+            Some(config) => {
+                Box::new(StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), bytes))
+            }
             None => Box::new(bytes),
         };
         self.answer(wire, &tcp);
@@ -184,7 +196,9 @@ impl Serving {
     fn answer(&self, wire: Box<dyn Wire>, tcp: &TcpStream) {
         let mut wire = BufReader::new(wire);
         let Ok(message) = read_message(&mut wire) else { return };
-        let Some((fault, row, streamed)) = wanted(&message) else { panic!("nobody asked for {message:?}") };
+        let Some((fault, row, streamed)) = wanted(&message) else {
+            panic!("nobody asked for {message:?}")
+        };
         self.sights.note(row, |sight| {
             sight.requests.push(message);
             sight.open += 1;

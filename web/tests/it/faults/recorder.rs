@@ -85,5 +85,9 @@ pub(crate) fn is_answered(provider: &Provider, server: &Server) -> Result<(), St
     next.iter().for_each(|_| drop(server.log()));
     is(next.iter().map(|reply| reply.status).collect(), vec![200, 200], "the next question")?;
     let asked = std::mem::take(&mut *provider.asked.lock().unwrap());
-    is(asked.len() == 1 && asked[0].0.starts_with("POST /v1/next "), true, &format!("asked {asked:?}"))
+    is(
+        asked.len() == 1 && asked[0].0.starts_with("POST /v1/next "),
+        true,
+        &format!("asked {asked:?}"),
+    )
 }

@@ -33,7 +33,9 @@ fn check(method: &str, reply: &str, expected: Expected) -> Result<(), String> {
     let is_whole = !matches!(expected, Broken(_));
     is(first.is_whole, is_whole, "whether it is whole")?;
     match expected {
-        Refused => is(first.header("x-error-code").as_deref(), Some("upstream_failed"), "the code")?,
+        Refused => {
+            is(first.header("x-error-code").as_deref(), Some("upstream_failed"), "the code")?
+        }
         _ => is(first.text().as_str(), body, "the body")?,
     }
     // The caller's connection is in step, or closed with what was broken.
@@ -43,7 +45,11 @@ fn check(method: &str, reply: &str, expected: Expected) -> Result<(), String> {
     is(provider.asked.lock().unwrap().drain(..).count(), 1, "the number of requests")?;
     for reply in &replies {
         let line = server.log();
-        is(line["status"].as_u64(), Some(u64::from(reply.status)), &format!("the status in {line}"))?;
+        is(
+            line["status"].as_u64(),
+            Some(u64::from(reply.status)),
+            &format!("the status in {line}"),
+        )?;
     }
     is_answered(&provider, &server)
 }
@@ -53,7 +59,8 @@ fn replies_that_can_be_read_in_two_ways() {
     let ok = |headers: &str, body: &str| format!("HTTP/1.1 200 OK\r\n{headers}\r\n{body}");
     let chunked = |body: &str| ok("transfer-encoding: chunked\r\n", body);
     let evil = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil";
-    let many: String = (0..50).map(|_| "HTTP/1.1 103 Early Hints\r\nlink: </evil>\r\n\r\n").collect();
+    let many: String =
+        (0..50).map(|_| "HTTP/1.1 103 Early Hints\r\nlink: </evil>\r\n\r\n").collect();
     let rows = [
         // Lengths.
         (ok("content-length: 5\r\ncontent-length: 5\r\n", "hello"), Whole(200, "hello")),
@@ -78,7 +85,10 @@ fn replies_that_can_be_read_in_two_ways() {
         (ok("transfer-encoding: gzip, chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"), Refused),
         (ok("transfer-encoding: chunked, gzip\r\n", "5\r\nhello\r\n0\r\n\r\n"), Refused),
         (
-            ok("transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n"),
+            ok(
+                "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+                "5\r\nhello\r\n0\r\n\r\n",
+            ),
             Refused,
         ),
         // Heads.
@@ -91,7 +101,10 @@ fn replies_that_can_be_read_in_two_ways() {
         ("HTTP/1.1 1000 High\r\ncontent-length: 0\r\n\r\n".into(), Refused),
         ("HTTP/1.1 abc None\r\ncontent-length: 0\r\n\r\n".into(), Refused),
         ("HTTP/2 200\r\ncontent-length: 0\r\n\r\n".into(), Refused),
-        ("HTTP/1.1 101 Unasked\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nevil".into(), Refused),
+        (
+            "HTTP/1.1 101 Unasked\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\nevil".into(),
+            Refused,
+        ),
         ("HTTP/1.1 200\r\ncontent-length: 5\r\n\r\nhello".into(), Whole(200, "hello")),
         // What goes before the reply is not the reply, however often.
         (
@@ -109,7 +122,9 @@ fn replies_that_can_be_read_in_two_ways() {
         (format!("{}{evil}", chunked("5\r\nhello\r\n0\r\n\r\n")), Whole(200, "hello")),
         // Chunks.
         (
-            chunked("5\r\nhello\r\n0\r\nx-evil: 1\r\ncontent-length: 9\r\nset-cookie: evil\r\n\r\n"),
+            chunked(
+                "5\r\nhello\r\n0\r\nx-evil: 1\r\ncontent-length: 9\r\nset-cookie: evil\r\n\r\n",
+            ),
             Whole(200, "hello"),
         ),
         (chunked("5;evil=1\r\nhello\r\n0;evil\r\n\r\n"), Whole(200, "hello")),

@@ -57,7 +57,8 @@ pub(crate) fn replies(mut bytes: &[u8], end: End) -> Result<Vec<Reply>, String> 
                 (Some(coding), None) if coding == "chunked" => unchunked(bytes)?,
                 (Some(coding), None) => return Err(format!("coded as {coding}")),
                 (None, Some(length)) => {
-                    let length: usize = length.parse().map_err(|_| format!("a length of {length}"))?;
+                    let length: usize =
+                        length.parse().map_err(|_| format!("a length of {length}"))?;
                     let (body, rest) = bytes.split_at(length.min(bytes.len()));
                     (body.to_vec(), body.len() == length, rest)
                 }

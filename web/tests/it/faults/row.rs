@@ -41,8 +41,10 @@ impl Row {
             Shape::Proxied => format!("POST /v1/rows/{fault}/{}", self.number),
             shape => format!("POST /ask?format={}", format!("{shape:?}").to_lowercase()),
         };
-        let body =
-            format!("{fault} {} and a few words, so that there is something to cut in two", self.number);
+        let body = format!(
+            "{fault} {} and a few words, so that there is something to cut in two",
+            self.number
+        );
         Question { line, id: self.id(), body }
     }
 
@@ -94,7 +96,9 @@ impl Row {
         is(got.end == End::Open, false, "whether the connection is open")?;
         match &replies(&got.bytes, got.end)?[..] {
             [] => Ok(()),
-            [reply] if self.is_unread(reply.status, reply.header("x-error-code").as_deref()) => Ok(()),
+            [reply] if self.is_unread(reply.status, reply.header("x-error-code").as_deref()) => {
+                Ok(())
+            }
             [reply] if !reply.is_whole => is(reply.status, 200, "the status"),
             [reply] => self.expected().check(reply, self.fault, self.shape, &self.id()),
             several => Err(format!("{} replies", several.len())),
@@ -103,7 +107,8 @@ impl Row {
 
     /// Whether this is what is said of a question that breaks off.
     fn is_unread(&self, status: u16, code: Option<&str>) -> bool {
-        matches!(self.caller, Caller::LeavingInBody(_)) && (status, code) == (400, Some("body_unreadable"))
+        matches!(self.caller, Caller::LeavingInBody(_))
+            && (status, code) == (400, Some("body_unreadable"))
     }
 
     fn check_time(&self, took: Duration) -> Result<(), String> {
@@ -123,13 +128,19 @@ impl Row {
         let (least, most) = match self.caller {
             Caller::LeavingInHead(_) => (0, 0),
             // It may have gone before its request was read.
-            Caller::LeavingInBody(Goodbye::Reset) | Caller::LeavingOnceItHasAsked(Goodbye::Reset) => (0, 1),
+            Caller::LeavingInBody(Goodbye::Reset)
+            | Caller::LeavingOnceItHasAsked(Goodbye::Reset) => (0, 1),
             Caller::LeavingInReply(Goodbye::Reset) => (0, 1),
             _ => (1, 1),
         };
-        is((least..=most).contains(&lines.len()), true, &format!("as many lines as that: {lines:?}"))?;
+        is(
+            (least..=most).contains(&lines.len()),
+            true,
+            &format!("as many lines as that: {lines:?}"),
+        )?;
         let Some(line) = lines.first() else { return Ok(()) };
-        let (status, code) = (line["status"].as_u64().unwrap_or_default() as u16, line["code"].as_str());
+        let (status, code) =
+            (line["status"].as_u64().unwrap_or_default() as u16, line["code"].as_str());
         let is_as_expected = match self.expected() {
             Expected::Whole(expected) => (status, code) == (expected, None),
             Expected::Failure(expected, codes) => {
@@ -148,10 +159,18 @@ impl Row {
                 "/ask".into()
             };
             is(line["path"].as_str(), Some(path.as_str()), "the path")?;
-            return is(line["attempts"].as_u64(), Some(attempts(self.fault, self.shape)), "the attempts");
+            return is(
+                line["attempts"].as_u64(),
+                Some(attempts(self.fault, self.shape)),
+                "the attempts",
+            );
         }
         let has_left = matches!(status, 200 | 499) && code == Some("caller_left");
-        is(is_as_expected || has_left || self.is_unread(status, code), true, &format!("in the log {line}"))
+        is(
+            is_as_expected || has_left || self.is_unread(status, code),
+            true,
+            &format!("in the log {line}"),
+        )
     }
 
     /// Whether the provider was asked what it should be, and as often.
@@ -171,7 +190,11 @@ impl Row {
             };
             is(head.starts_with(&format!("{line} HTTP/1.1\r\n")), true, head)?;
             is(header(head, "authorization"), Some(format!("Bearer {KEY}")), "the key")?;
-            is(head.contains(TOKEN) || head.contains("x-scf") || head.contains("expect"), false, head)?;
+            is(
+                head.contains(TOKEN) || head.contains("x-scf") || head.contains("expect"),
+                false,
+                head,
+            )?;
             let asked = match self.shape {
                 Shape::Proxied => String::from_utf8_lossy(body).into_owned(),
                 _ => serde_json::from_slice::<Value>(body).unwrap()["messages"][0]["content"]

@@ -120,7 +120,10 @@ impl Script {
     /// A stream of server-sent events, in chunks.
     pub(crate) fn streamed(fault: Fault) -> Self {
         let piece = |text: &str| {
-            format!("data: {}\n\n", json!({"model": "m-1", "choices": [{"delta": {"content": text}}]}))
+            format!(
+                "data: {}\n\n",
+                json!({"model": "m-1", "choices": [{"delta": {"content": text}}]})
+            )
         };
         let all = [piece(PIECES[0]), piece(PIECES[1]), "data: [DONE]\n\n".to_owned()];
         let head = head(200, "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n");
@@ -153,10 +156,12 @@ impl Script {
     /// A whole answer, as JSON.
     pub(crate) fn whole(fault: Fault) -> Self {
         let answer =
-            json!({"model": "m-1", "choices": [{"message": {"content": PIECES.concat()}}]}).to_string();
+            json!({"model": "m-1", "choices": [{"message": {"content": PIECES.concat()}}]})
+                .to_string();
         let half = answer.len() / 2;
-        let sized =
-            |size: usize| head(200, &format!("content-type: application/json\r\ncontent-length: {size}\r\n"));
+        let sized = |size: usize| {
+            head(200, &format!("content-type: application/json\r\ncontent-length: {size}\r\n"))
+        };
         let head = sized(answer.len());
         let wire = match fault {
             Fault::Status(status) => return Self::status(status),
@@ -182,7 +187,9 @@ impl Script {
             Fault::In(Before, Garbage) => "SSH-2.0-OpenSSH_9.9\r\n".to_owned(),
             Fault::In(Before, _) => String::new(),
             Fault::In(_, Garbage) => "HTTP/1.1 200 OK\r\nno colon in this line\r\n\r\n".to_owned(),
-            Fault::In(_, TooLarge) => format!("HTTP/1.1 200 OK\r\nx-large: {}", "x".repeat(100 << 10)),
+            Fault::In(_, TooLarge) => {
+                format!("HTTP/1.1 200 OK\r\nx-large: {}", "x".repeat(100 << 10))
+            }
             _ => head[..head.len() / 2].to_owned(),
         };
         Self { wire: wire.into(), content: Vec::new() }
@@ -190,7 +197,8 @@ impl Script {
 
     fn status(status: u16) -> Self {
         let body = json!({"error": {"message": "No.", "type": "x", "code": null}}).to_string();
-        let headers = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        let headers =
+            format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
         Self { wire: (head(status, &headers) + &body).into(), content: body.into() }
     }
 }

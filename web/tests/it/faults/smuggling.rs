@@ -53,7 +53,11 @@ fn check_row(
     is(replies.iter().all(|reply| reply.is_whole), true, "whole replies")?;
     for reply in &replies {
         let line = server.log();
-        is(line["status"].as_u64(), Some(u64::from(reply.status)), &format!("the status in {line}"))?;
+        is(
+            line["status"].as_u64(),
+            Some(u64::from(reply.status)),
+            &format!("the status in {line}"),
+        )?;
         is(line["code"].as_str().map(str::to_owned), reply.header("x-error-code"), "the code")?;
         if reply.status >= 400 {
             let id = line["request_id"].as_str().unwrap_or_default();
@@ -70,14 +74,19 @@ fn check_row(
     is(asked.len(), usize::from(body.is_some()), "the number of requests")?;
     for (head, sent) in &asked {
         let of = |name: &str| head.to_lowercase().matches(&format!("\r\n{name}:")).count();
-        is(of("content-length") + of("transfer-encoding") <= 1, true, &format!("one length in {head}"))?;
+        is(
+            of("content-length") + of("transfer-encoding") <= 1,
+            true,
+            &format!("one length in {head}"),
+        )?;
         is(header(head, "host").as_deref(), Some(provider.address.as_str()), "the host")?;
         is(head.to_lowercase().contains("smuggled") || head.contains("evil"), false, head)?;
         let sent = String::from_utf8_lossy(sent);
-        let is_sent = body.is_some_and(|body| match head.starts_with("POST /v1/chat/completions ") {
-            true => sent.contains(body),
-            false => sent == body,
-        });
+        let is_sent =
+            body.is_some_and(|body| match head.starts_with("POST /v1/chat/completions ") {
+                true => sent.contains(body),
+                false => sent == body,
+            });
         is(is_sent, true, &format!("the body {sent:?}"))?;
     }
     is_answered(provider, server)
@@ -160,7 +169,8 @@ fn lengths_that_can_be_read_in_two_ways() {
         format!("POST {target} HTTP/1.1\r\n{}{headers}\r\n{body}", usual()).into_bytes()
     };
     let each = TARGETS.iter().flat_map(|target| {
-        rows.iter().map(move |(headers, body, expected)| (request(target, headers, body), *expected))
+        rows.iter()
+            .map(move |(headers, body, expected)| (request(target, headers, body), *expected))
     });
     check(each.collect());
 }
@@ -206,11 +216,12 @@ fn chunks_that_can_be_read_in_two_ways() {
         (trailers("X-Sum: 1\r\n"), passes("hello")),
     ];
     let request = |target: &str, body: &str| {
-        format!("POST {target} HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n{body}", usual()).into_bytes()
+        format!("POST {target} HTTP/1.1\r\n{}Transfer-Encoding: chunked\r\n\r\n{body}", usual())
+            .into_bytes()
     };
-    let each = TARGETS
-        .iter()
-        .flat_map(|target| rows.iter().map(move |(body, expected)| (request(target, body), *expected)));
+    let each = TARGETS.iter().flat_map(|target| {
+        rows.iter().map(move |(body, expected)| (request(target, body), *expected))
+    });
     check(each.collect());
 }
 
@@ -279,10 +290,16 @@ fn heads_that_can_be_read_in_two_ways() {
         (post(&(usual.clone() + "Connection: Content-Length\r\n")), passes("hello")),
         (post(&(usual.clone() + "Connection: Authorization, Host\r\n")), passes("hello")),
         (
-            post(&(usual.clone() + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n")),
+            post(
+                &(usual.clone()
+                    + "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"),
+            ),
             passes("hello"),
         ),
-        (post(&(usual.clone() + "Content_Length: 99\r\nTransfer_Encoding: chunked\r\n")), passes("hello")),
+        (
+            post(&(usual.clone() + "Content_Length: 99\r\nTransfer_Encoding: chunked\r\n")),
+            passes("hello"),
+        ),
         (post(&usual).replace("POST", "GET"), passes("hello")),
         (post(&usual).replace("POST", "DELETE"), passes("hello")),
     ];
@@ -314,7 +331,8 @@ fn requests_in_a_body_that_nobody_reads() {
     ];
     let each = rows.iter().flat_map(|(line, headers, expected)| {
         let sized = format!("{line} HTTP/1.1\r\n{headers}{length}\r\n{hidden}");
-        let chunked = format!("{line} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{chunks}");
+        let chunked =
+            format!("{line} HTTP/1.1\r\n{headers}Transfer-Encoding: chunked\r\n\r\n{chunks}");
         [(sized.into_bytes(), *expected), (chunked.into_bytes(), *expected)]
     });
     check(each.collect());
@@ -325,8 +343,11 @@ fn a_body_behind_an_early_reply_is_no_request() {
     let provider = crate::support::Provider::start();
     let server = Server::before(&provider);
     let hidden = hidden();
-    let mut caller =
-        server.send(&format!("POST /v1/x HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n", usual(), hidden.len()));
+    let mut caller = server.send(&format!(
+        "POST /v1/x HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n",
+        usual(),
+        hidden.len()
+    ));
     let mut asked = provider.accept();
     asked.head();
     asked.send("HTTP/1.1 413 Large\r\ncontent-length: 3\r\n\r\nbig");
@@ -343,12 +364,16 @@ fn a_body_behind_an_early_reply_is_no_request() {
 
 #[test]
 fn heads_that_are_too_large() {
-    let lines = |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
+    let lines =
+        |count: usize| (0..count).map(|number| format!("X-{number}: y\r\n")).collect::<String>();
     let head = |more: &str| format!("GET /v1/x HTTP/1.1\r\n{more}{}\r\n", usual());
     let too_large: Promise = (&[431], None);
     check(vec![
         (head(&format!("X: {}\r\n", "y".repeat(64 << 10))).into_bytes(), too_large),
-        (head("").replace("/v1/x", &format!("/v1/{}", "x".repeat(70 << 10))).into_bytes(), too_large),
+        (
+            head("").replace("/v1/x", &format!("/v1/{}", "x".repeat(70 << 10))).into_bytes(),
+            too_large,
+        ),
         (head(&lines(200)).into_bytes(), too_large),
         (head(&lines(50)).into_bytes(), passes("")),
     ]);
@@ -358,9 +383,10 @@ fn heads_that_are_too_large() {
 fn another_protocol_is_closed_at_once() {
     let provider = Provider::saying("");
     let server = provider.server();
-    for bytes in
-        [format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{}", hidden()), "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into()]
-    {
+    for bytes in [
+        format!("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n{}", hidden()),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
+    ] {
         server.send(&bytes).closes_within(SOON);
     }
     assert!(provider.asked.lock().unwrap().is_empty());

@@ -12,7 +12,8 @@ pub(crate) struct Held {
 
 impl Held {
     pub(crate) fn by(process: u32) -> Self {
-        let count = |folder: &str| fs::read_dir(format!("/proc/{process}/{folder}")).unwrap().count();
+        let count =
+            |folder: &str| fs::read_dir(format!("/proc/{process}/{folder}")).unwrap().count();
         Self { descriptors: count("fd"), threads: count("task") }
     }
 

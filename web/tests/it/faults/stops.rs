@@ -105,7 +105,8 @@ fn a_stop_answers_who_is_in_the_queue() {
     // It is stopped for good while it stands still, and so finds both at once.
     server.signal("STOP");
     let questions: Vec<String> = (0..20).map(|number| format!("quick-{number}")).collect();
-    let wires: Vec<Wire> = questions.iter().map(|question| server.send(&ask(question, true))).collect();
+    let wires: Vec<Wire> =
+        questions.iter().map(|question| server.send(&ask(question, true))).collect();
     stops_with_answers(server, &questions, wires);
 }
 
@@ -132,7 +133,8 @@ fn who_has_gone_from_the_queue_keeps_no_stop_from_the_others() {
 fn a_stop_breaks_off_what_does_not_end() {
     let provider = Provider::start();
     let mut server = provider.server(&[("ASK_DRAIN", "1")]);
-    let mut wires: Vec<Wire> = [true, false].map(|is_proxied| server.send(&ask("slow", is_proxied))).into();
+    let mut wires: Vec<Wire> =
+        [true, false].map(|is_proxied| server.send(&ask("slow", is_proxied))).into();
     provider.wait(wires.len());
     for wire in &mut wires {
         assert_eq!(status(&wire.head()), 200);
@@ -147,5 +149,8 @@ fn a_stop_breaks_off_what_does_not_end() {
         assert_eq!(wire.rest(), "", "an end as if it were whole");
     }
     let lines = [server.log(), server.log()];
-    assert!(lines.iter().all(|line| line["status"] == 200 && line["code"].is_string()), "{lines:?}");
+    assert!(
+        lines.iter().all(|line| line["status"] == 200 && line["code"].is_string()),
+        "{lines:?}"
+    );
 }
