@@ -1,29 +1,30 @@
-//! JSON as providers write it.
+//! JSON that may hold half of a surrogate pair.
 
 use serde::de::DeserializeOwned;
 
-/// Reads JSON. An escape that is half of a surrogate pair, as of an emoji that was cut in two, is no character: U+FFFD
-/// takes its place, as it does in other languages' readers.
-pub(crate) fn read<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+/// Deserializes JSON. An escaped lone surrogate, such as half of an emoji, becomes U+FFFD.
+///
+/// `serde_json` rejects lone surrogates. Texts that were cut between the two halves hold one.
+pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
     serde_json::from_slice(json).or_else(|error| {
-        let mut at = halved(json, 0).ok_or(error)?;
-        let mut mended = json.to_vec();
+        let mut at = lone_surrogate(json, 0).ok_or(error)?;
+        let mut repaired = json.to_vec();
         loop {
-            mended[at + 2..at + 6].copy_from_slice(b"fffd");
-            match halved(&mended, at) {
+            repaired[at + 2..at + 6].copy_from_slice(b"fffd");
+            match lone_surrogate(&repaired, at) {
                 Some(next) => at = next,
-                None => return serde_json::from_slice(&mended),
+                None => return serde_json::from_slice(&repaired),
             }
         }
     })
 }
 
-/// Where the next half of a pair is without the other; `from` is at no escape's middle.
-fn halved(json: &[u8], from: usize) -> Option<usize> {
+/// Returns the position of the next escaped lone surrogate. `from` is not inside an escape.
+fn lone_surrogate(json: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     loop {
         at += json.get(at..)?.iter().position(|byte| *byte == b'\\')?;
-        at += match (unit(json, at), unit(json, at + 6)) {
+        at += match (code_unit(json, at), code_unit(json, at + 6)) {
             (None, _) => 2,
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
             (Some(0xD800..=0xDFFF), _) => return Some(at),
@@ -32,8 +33,8 @@ fn halved(json: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// What is escaped here by its number.
-fn unit(json: &[u8], at: usize) -> Option<u16> {
+/// Returns the value of a `\uXXXX` escape at this position.
+fn code_unit(json: &[u8], at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(b"\\u")?;
     u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
 }
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn half_a_pair_is_replaced_and_all_else_is_kept() {
+    fn lone_surrogates_become_replacement_characters() {
         for (json, text) in [
             (r#""a\ud800b""#, "a\u{fffd}b"),
             (r#""\uDC00\uD83D\uDE00\ud83d""#, "\u{fffd}😀\u{fffd}"),
@@ -51,12 +52,12 @@ mod tests {
             (r#""\ud800\\ud800\\\ud800""#, "\u{fffd}\\ud800\\\u{fffd}"),
             (r#""你\udfff\u4f60""#, "你\u{fffd}你"),
         ] {
-            assert_eq!(read::<String>(json.as_bytes()).unwrap(), text, "{json}");
+            assert_eq!(from_slice::<String>(json.as_bytes()).unwrap(), text, "{json}");
         }
         for json in
             [r#""\ud800"#, r#""\ud8"#, r#""\ud80g""#, "\"\\", "", "\"\\ud800\\u00\"", "\"\\ud800\\"]
         {
-            assert!(read::<String>(json.as_bytes()).is_err(), "{json}");
+            assert!(from_slice::<String>(json.as_bytes()).is_err(), "{json}");
         }
     }
 }

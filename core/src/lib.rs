@@ -1,43 +1,39 @@
-//! Question in, answer out: the chat side of a function, without a socket, a clock or an environment.
+//! The chat side of both functions: question in, answer out.
 //!
-//! Both functions take the same way through it; what differs is only how bytes travel.
+//! Nothing in here opens a socket, reads the environment, asks a clock or spawns a thread. Bytes
+//! and values come in, bytes and values go out, in the types of the [`http`] crate. Both functions
+//! share it; they differ only in how bytes travel.
 //!
-//! - [`settings`]: the variables, read once. [`base_url`], [`egress`] and [`secret`] are what some of them hold.
-//! - [`route`]: from a request to the question in it, or to the reply that needs no model. It uses [`access`], [`query`],
-//!   [`question`], [`shape`], [`link`] and [`page`]. [`rate`] counts what each address asks.
-//! - [`attempts`]: which key and model a question is tried with, and when again.
-//! - [`completion`] and [`stream`]: what the provider is sent and what its answer means; [`refusal`] where it gives none.
-//! - [`reply`]: answers and failures as the caller gets them; [`failure`] has their sentences, in the languages of [`lang`].
-//! - [`log`]: the line of a request.
-//! - [`proxy`]: the reverse proxy beside it.
+//! # Map
 //!
-//! Nothing in here opens a socket, reads the environment, asks a clock or spawns anything: bytes and values come in,
-//! bytes and values go out. The types of the `http` crate are the currency.
+//! A folder uses those below it, never one above.
+//!
+//! - [`request`]: parses a request to the question endpoint.
+//! - [`proxy`]: the reverse proxy: paths, headers, credentials and errors.
+//! - [`access_log`]: the log line of a request.
+//! - [`response`]: answers and failures in the client's format, and the page.
+//! - [`access`]: tokens, signed links, origins, local host names and rate limits.
+//! - [`completion`]: the upstream request, its reply, and retries.
+//! - [`failure`]: codes, statuses and messages of everything that can go wrong.
+//! - [`settings`]: the variables, read once.
+//! - [`format`], [`lang`], [`query`]: small types that everything uses.
 
+mod accept;
 pub mod access;
-pub mod attempts;
-pub mod base_url;
+pub mod access_log;
 pub mod completion;
-pub mod egress;
 pub mod failure;
+pub mod format;
 mod json;
 pub mod lang;
-pub mod link;
-pub mod log;
-pub mod page;
 pub mod proxy;
 pub mod query;
-pub mod question;
-pub mod rate;
-pub mod refusal;
-pub mod reply;
-pub mod route;
-pub mod secret;
+pub mod request;
+pub mod response;
 pub mod settings;
-pub mod shape;
-pub mod stream;
 
 pub use completion::Answer;
 pub use failure::Failure;
-pub use route::{Asked, Received};
+pub use format::Format;
+pub use request::AskRequest;
 pub use settings::Settings;

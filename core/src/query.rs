@@ -1,17 +1,25 @@
-//! Names and values of a query or a form, decoded once.
+//! Decoded names and values of a query or a form.
 
 use percent_encoding::percent_decode;
 
-use crate::failure::Failure;
-use crate::lang::Sentence;
+/// Names under which a question is looked for, in this order.
+pub const QUESTION_NAMES: [&str; 7] =
+    ["question", "q", "prompt", "message", "chatInput", "input", "text"];
 
-/// Names and values in the order in which they came. A name without `=` has an empty value.
+/// Names and values in their original order. A name without `=` has an empty value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(Vec<(String, String)>);
 
+/// Bytes that are not UTF-8 after decoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotUtf8;
+
 impl Query {
-    /// Decodes `application/x-www-form-urlencoded` bytes. Fails on what is not UTF-8 when decoded.
-    pub fn parse(encoded: &[u8]) -> Result<Self, Failure> {
+    /// Decodes `application/x-www-form-urlencoded` bytes.
+    ///
+    /// # Errors
+    /// If a name or a value is not UTF-8.
+    pub fn parse(encoded: &[u8]) -> Result<Self, NotUtf8> {
         encoded
             .split(|byte| *byte == b'&')
             .filter(|pair| !pair.is_empty())
@@ -24,7 +32,7 @@ impl Query {
             .map(Self)
     }
 
-    /// The values of one name, trimmed, without the empty ones.
+    /// Returns the non-empty values of a name, trimmed.
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0
             .iter()
@@ -33,21 +41,21 @@ impl Query {
             .filter(|value| !value.is_empty())
     }
 
-    /// The first value of one name that is not empty, trimmed.
+    /// Returns the first non-empty value of a name, trimmed.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.all(name).next()
     }
+
+    /// Returns the question, under the first of [`QUESTION_NAMES`] that has one.
+    pub fn question(&self) -> Option<&str> {
+        QUESTION_NAMES.iter().find_map(|name| self.get(name))
+    }
 }
 
-fn decode(encoded: &[u8]) -> Result<String, Failure> {
+fn decode(encoded: &[u8]) -> Result<String, NotUtf8> {
     let spaced: Vec<u8> =
         encoded.iter().map(|byte| if *byte == b'+' { b' ' } else { *byte }).collect();
-    String::from_utf8(percent_decode(&spaced).collect()).map_err(|_| not_utf8())
-}
-
-/// Bytes that are no text.
-pub(crate) fn not_utf8() -> Failure {
-    Failure::BodyUnreadable(Sentence::new("it is not UTF-8", "不是 UTF-8 文本"))
+    String::from_utf8(percent_decode(&spaced).collect()).map_err(|_| NotUtf8)
 }
 
 #[cfg(test)]
@@ -65,7 +73,17 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_text_are_refused() {
-        assert_eq!(Query::parse(b"q=%ff").unwrap_err().code(), "body_unreadable");
+    fn invalid_utf8_is_an_error() {
+        assert_eq!(Query::parse(b"q=%ff"), Err(NotUtf8));
+    }
+
+    #[test]
+    fn question_is_found_under_the_first_name_with_a_value() {
+        let question = |query: &str| {
+            Query::parse(query.as_bytes()).unwrap().question().map(str::to_owned)
+        };
+        assert_eq!(question("q=second&question=first").as_deref(), Some("first"));
+        assert_eq!(question("question=+&q=hi").as_deref(), Some("hi"));
+        assert_eq!(question("other=hi"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Which headers pass, in both directions.
+//! The headers of proxied requests and responses.
 
 use std::borrow::Cow;
 
@@ -8,123 +8,142 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::failure::Failure;
-use super::keys::{holds_token, is_credential, lend};
+use super::credentials::{holds_token, is_credential, replace_credentials};
+use super::error::ProxyError;
 use crate::access::X_ASK_TOKEN;
-use crate::reply::{X_ACCEL_BUFFERING, X_ERROR_CODE, X_REQUEST_ID};
-use crate::secret::{Mask, Secret};
-use crate::settings::Settings;
+use crate::response::{X_ACCEL_BUFFERING, X_ERROR_CODE, X_REQUEST_ID};
+use crate::settings::{Redactor, Secret, Settings};
 
-/// The platform carries 4 KB of response headers (583/56124); the status line and what the server itself adds (`date`,
-/// `connection`, `transfer-encoding`) take up to 140 bytes of them.
-const BUDGET: usize = 4096 - 140;
+/// Maximum size of all response headers, in bytes.
+///
+/// The platform carries 4 KB (<https://cloud.tencent.com/document/product/583/56124>). The status
+/// line and the headers that the server adds take up to 140 bytes of them.
+const MAX_HEADERS: usize = 4096 - 140;
 
-/// How the type of event streams begins.
 const EVENT_STREAM: &[u8] = b"text/event-stream";
 
-/// The headers for the provider: the caller's without those that are none of the provider's business, `Host` rewritten,
-/// and the key that is lent in the place of the token. What is set here is set after all stripping.
-pub fn towards_provider(
+/// Returns the headers of the upstream request.
+///
+/// They are the client's, without hop-by-hop headers, those that concern this server or the client
+/// alone, and tokens. `Host` is the upstream's. With `server_key`, it replaces the token.
+pub fn upstream_request_headers(
     settings: &Settings,
     headers: &HeaderMap,
-    lent: Option<&Secret>,
+    server_key: Option<&Secret>,
 ) -> HeaderMap {
-    let mut outgoing = HeaderMap::with_capacity(headers.len() + 1);
-    // An authority that `BaseUrl` has read is a header's value, too.
+    let mut upstream = HeaderMap::with_capacity(headers.len() + 1);
+    // Cannot fail: `BaseUrl` has parsed the authority.
     if let Ok(host) = HeaderValue::from_str(&settings.base_url.authority) {
-        outgoing.insert(HOST, host);
+        upstream.insert(HOST, host);
     }
     let named = named_in_connection(headers);
     for (name, value) in headers {
-        let stays = is_hop_by_hop(name.as_str())
+        let is_dropped = is_hop_by_hop(name.as_str())
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
-            || stays_with_us(name)
-            || lent.is_some() && is_credential(name)
+            || is_downstream_only(name)
+            || server_key.is_some() && is_credential(name)
             || holds_token(settings, &String::from_utf8_lossy(value.as_bytes()));
-        if !stays {
-            outgoing.append(name, value.clone());
+        if !is_dropped {
+            upstream.append(name, value.clone());
         }
     }
     if is_websocket(headers) {
-        outgoing.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        outgoing.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        upstream.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        upstream.insert(UPGRADE, HeaderValue::from_static("websocket"));
     }
-    for (name, value) in lent.map(|key| lend(settings, headers, key)).unwrap_or_default() {
-        outgoing.append(name, value);
+    let replaced = server_key.map(|key| replace_credentials(settings, headers, key));
+    for (name, value) in replaced.unwrap_or_default() {
+        upstream.append(name, value);
     }
-    outgoing
+    upstream
 }
 
-/// Takes away what is between the provider and this proxy alone, and, where it was lent, whatever repeats the key or a part
-/// of it.
-pub fn towards_caller(headers: &mut HeaderMap, lent: Option<&Secret>) {
-    // The length of a message that comes in chunks is what the chunks say (RFC 9112, 6.3).
+/// Removes the headers of an upstream response that are not for the client.
+///
+/// With `server_key`, parts of the key are removed too: from a header that the client needs, or
+/// together with the header.
+pub fn filter_response_headers(headers: &mut HeaderMap, server_key: Option<&Secret>) {
+    // The chunks define the length of a chunked message (RFC 9112, 6.3).
     if headers.contains_key(TRANSFER_ENCODING) {
         headers.remove(CONTENT_LENGTH);
     }
     let named = named_in_connection(headers);
-    let lent = lent.map(|key| (key, Mask::new([key.clone()])));
-    let repeats_key = |name: &HeaderName, value: &HeaderValue| {
-        lent.as_ref().is_some_and(|(key, mask)| {
-            // A value may hold bytes beyond ASCII beside it.
-            let value = String::from_utf8_lossy(value.as_bytes());
-            // No body can be read without these, and a key may have `application` in it.
-            let is_vital = [CONTENT_TYPE, CONTENT_ENCODING].contains(name);
-            value.contains(key.expose()) || !is_vital && matches!(mask.name(&value), Cow::Owned(_))
-        })
-    };
-    let stays = |(name, value): &(&HeaderName, &HeaderValue)| {
+    let is_dropped = |name: &HeaderName| {
         is_hop_by_hop(name.as_str())
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
-            || stays_with_the_provider(name.as_str())
-            || repeats_key(name, value)
+            || is_upstream_only(name.as_str())
     };
-    let staying: Vec<HeaderName> =
-        headers.iter().filter(stays).map(|(name, _)| name.clone()).collect();
-    for name in staying {
+    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name)).cloned().collect();
+    for name in dropped {
         headers.remove(name);
     }
-    let event_stream = |value: &HeaderValue| {
-        let kind = value.as_bytes().get(..EVENT_STREAM.len());
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(EVENT_STREAM))
+    if let Some(key) = server_key {
+        redact_headers(headers, key);
+    }
+    let is_event_stream = |value: &HeaderValue| {
+        let start = value.as_bytes().get(..EVENT_STREAM.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
     };
-    if headers.get(CONTENT_TYPE).is_some_and(event_stream) {
+    if headers.get(CONTENT_TYPE).is_some_and(is_event_stream) {
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
 }
 
-/// Drops the least needed headers until the platform carries the rest: the longest first, so that few have to go, and
-/// never one that the caller cannot do without.
-pub fn fit(headers: &mut HeaderMap) {
+/// Redacts parts of the key in headers that the client needs. Removes other headers that hold one.
+fn redact_headers(headers: &mut HeaderMap, key: &Secret) {
+    let redactor = Redactor::new([key.clone()]);
+    let mut removed = Vec::new();
+    for (name, value) in headers.iter_mut() {
+        // The value may have bytes that are not ASCII beside the key.
+        let text = String::from_utf8_lossy(value.as_bytes());
+        // A body cannot be read without these, and a key may contain the word `application`.
+        let is_vital = [CONTENT_TYPE, CONTENT_ENCODING].contains(name);
+        if is_vital && !text.contains(key.expose()) {
+            continue;
+        }
+        let Cow::Owned(redacted) = redactor.name(&text) else { continue };
+        match HeaderValue::try_from(redacted.replace('…', "...")) {
+            Ok(redacted) if is_needed(name) => *value = redacted,
+            _ => removed.push(name.clone()),
+        }
+    }
+    for name in removed {
+        headers.remove(name);
+    }
+}
+
+/// Removes headers until the rest fits the platform's limit: the longest first, and none that the
+/// client needs.
+pub fn trim_to_limit(headers: &mut HeaderMap) {
     let length =
         |name: &HeaderName, value: &HeaderValue| name.as_str().len() + ": \r\n".len() + value.len();
     let mut total: usize = headers.iter().map(|(name, value)| length(name, value)).sum();
-    while total > BUDGET {
+    while total > MAX_HEADERS {
         let of_name = |name: &HeaderName| {
             headers.get_all(name).iter().map(|value| length(name, value)).sum::<usize>()
         };
-        let droppable = headers
-            .keys()
-            .filter(|name| !is_needed(name))
-            .map(|name| (of_name(name), name.clone()));
-        let Some((longest, name)) = droppable.max_by_key(|(length, _)| *length) else { return };
+        let removable =
+            headers.keys().filter(|name| !is_needed(name)).map(|name| (of_name(name), name.clone()));
+        let Some((longest, name)) = removable.max_by_key(|(length, _)| *length) else { return };
         headers.remove(name);
         total -= longest;
     }
 }
 
-/// Refuses a body that is encoded for the way in a form that would be lost here: it has to come in chunks, and in nothing
-/// but chunks.
-pub fn transfer_coding(headers: &HeaderMap) -> Result<(), Failure> {
+/// Rejects a request body with a transfer coding other than a single `chunked`.
+///
+/// # Errors
+/// [`ProxyError::TransferCoding`].
+pub fn check_transfer_coding(headers: &HeaderMap) -> Result<(), ProxyError> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => Ok(()),
         (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
-        _ => Err(Failure::TransferCoding),
+        _ => Err(ProxyError::TransferCoding),
     }
 }
 
-/// Whether the caller asks to go over to WebSocket. Other protocols are not tunnelled.
+/// Returns whether the request asks for an upgrade to WebSocket. Other protocols are not tunnelled.
 pub fn is_websocket(headers: &HeaderMap) -> bool {
     let upgrades =
         || named_in_connection(headers).iter().any(|named| named.eq_ignore_ascii_case("upgrade"));
@@ -134,7 +153,7 @@ pub fn is_websocket(headers: &HeaderMap) -> bool {
         && upgrades()
 }
 
-/// The names in `Connection`: headers that are for the next hop alone (RFC 9110, 7.6.1).
+/// Returns the names in `Connection`: headers for the next hop only (RFC 9110, 7.6.1).
 fn named_in_connection(headers: &HeaderMap) -> Vec<&str> {
     let values = headers.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).collect()
@@ -156,9 +175,11 @@ fn is_hop_by_hop(name: &str) -> bool {
     )
 }
 
-/// What the platform, gateways and browsers add for this server, or about the caller. The platform puts live cloud
-/// credentials into `x-scf-secret-*` where the function has a role.
-fn stays_with_us(name: &HeaderName) -> bool {
+/// Returns whether a request header concerns this server or the client alone.
+///
+/// The platform, gateways and browsers add them. The platform puts live cloud credentials into
+/// `x-scf-secret-*` if the function has a role.
+fn is_downstream_only(name: &HeaderName) -> bool {
     let name = name.as_str();
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     begins(&[
@@ -196,8 +217,9 @@ fn stays_with_us(name: &HeaderName) -> bool {
         )
 }
 
-/// What would act on this server's address in the caller's browser, or tells about the provider's own gateway.
-fn stays_with_the_provider(name: &str) -> bool {
+/// Returns whether a response header would affect this server's origin in the browser, or is about
+/// the upstream's own gateway.
+fn is_upstream_only(name: &str) -> bool {
     name.starts_with("cf-")
         || name.starts_with("access-control-")
         || matches!(
@@ -206,7 +228,7 @@ fn stays_with_the_provider(name: &str) -> bool {
         )
 }
 
-/// What the caller's client needs to read the body or to go on, and what was set here.
+/// Returns whether a client needs the header, or this server has set it.
 fn is_needed(name: &HeaderName) -> bool {
     let needed = [
         CONTENT_TYPE,
@@ -237,9 +259,7 @@ mod tests {
             ("ASK_TOKEN", "owner"),
             ("ASK_PUBLIC_TOKEN", "public"),
         ];
-        Settings::read(|name| {
-            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
-        })
+        Settings::from_pairs(&vars)
     }
 
     fn headers(lines: &[(&str, &str)]) -> HeaderMap {
@@ -249,21 +269,21 @@ mod tests {
             .collect()
     }
 
-    fn shown(headers: &HeaderMap) -> Vec<(&str, &str)> {
+    fn pairs(headers: &HeaderMap) -> Vec<(&str, &str)> {
         headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect()
     }
 
     #[track_caller]
-    fn outgoing(lines: &[(&str, &str)], lent: bool, expected: &[(&str, &str)]) {
+    fn check_request(lines: &[(&str, &str)], with_key: bool, expected: &[(&str, &str)]) {
         let key = Secret::new("sk-server".into());
-        let outgoing = towards_provider(&settings(), &headers(lines), lent.then_some(&key));
+        let upstream = upstream_request_headers(&settings(), &headers(lines), with_key.then_some(&key));
         let expected: Vec<_> =
             [("host", "api.example:8443")].iter().chain(expected).copied().collect();
-        assert_eq!(shown(&outgoing), expected, "{lines:?}");
+        assert_eq!(pairs(&upstream), expected, "{lines:?}");
     }
 
     #[test]
-    fn the_provider_gets_the_callers_headers_and_none_beside() {
+    fn client_headers_are_forwarded_and_none_is_added() {
         let lines = [
             ("user-agent", "OpenAI/Python"),
             ("accept", "text/event-stream"),
@@ -278,11 +298,11 @@ mod tests {
             ("x-api-key", "sk-ant"),
             ("cf-aig-metadata", "{}"),
         ];
-        outgoing(&[&[("host", "fn.example")][..], &lines].concat(), false, &lines);
+        check_request(&[&[("host", "fn.example")][..], &lines].concat(), false, &lines);
     }
 
     #[test]
-    fn what_is_not_the_providers_business_stays() {
+    fn downstream_headers_are_not_forwarded() {
         for name in [
             "connection",
             "keep-alive",
@@ -317,9 +337,9 @@ mod tests {
             "true-client-ip",
             "cf-connecting-ip",
         ] {
-            outgoing(&[(name, "1")], false, &[]);
+            check_request(&[(name, "1")], false, &[]);
         }
-        outgoing(
+        check_request(
             &[("sec-websocket-key", "k"), ("sec-fetch-mode", "cors")],
             false,
             &[("sec-websocket-key", "k")],
@@ -327,8 +347,8 @@ mod tests {
     }
 
     #[test]
-    fn headers_named_in_connection_stay_and_nothing_set_after_does() {
-        outgoing(
+    fn headers_named_in_connection_are_not_forwarded() {
+        check_request(
             &[
                 ("connection", "close, X-Hop"),
                 ("connection", "authorization,host"),
@@ -342,8 +362,8 @@ mod tests {
     }
 
     #[test]
-    fn no_token_of_ours_goes_anywhere() {
-        outgoing(
+    fn tokens_are_never_forwarded() {
+        check_request(
             &[
                 ("x-extra", "owner"),
                 ("x-other", "a=public; b"),
@@ -353,25 +373,25 @@ mod tests {
             true,
             &[("x-fine", "owners"), ("authorization", "Bearer sk-server")],
         );
-        outgoing(&[("authorization", "Bearer own")], false, &[("authorization", "Bearer own")]);
+        check_request(&[("authorization", "Bearer own")], false, &[("authorization", "Bearer own")]);
     }
 
     #[test]
-    fn bytes_beyond_ascii_hide_neither_token_nor_key() {
+    fn tokens_and_keys_are_found_beside_non_ascii_bytes() {
         let beside = |secret: &str| {
             HeaderValue::from_bytes(&[b"\xe9 ", secret.as_bytes()].concat()).unwrap()
         };
         let headers = HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("owner"))]);
-        assert!(!towards_provider(&settings(), &headers, None).contains_key("x-extra"));
+        assert!(!upstream_request_headers(&settings(), &headers, None).contains_key("x-extra"));
         let mut headers =
             HeaderMap::from_iter([(HeaderName::from_static("x-extra"), beside("sk-server-key"))]);
-        towards_caller(&mut headers, Some(&Secret::new("sk-server-key".into())));
+        filter_response_headers(&mut headers, Some(&Secret::new("sk-server-key".into())));
         assert!(headers.is_empty());
     }
 
     #[test]
-    fn a_websocket_keeps_its_upgrade_and_no_other_protocol_does() {
-        outgoing(
+    fn only_websocket_upgrades_are_forwarded() {
+        check_request(
             &[
                 ("upgrade", "WebSocket"),
                 ("connection", "keep-alive, Upgrade"),
@@ -380,7 +400,7 @@ mod tests {
             false,
             &[("sec-websocket-version", "13"), ("connection", "upgrade"), ("upgrade", "websocket")],
         );
-        outgoing(
+        check_request(
             &[
                 ("upgrade", "h2c"),
                 ("connection", "upgrade, http2-settings"),
@@ -389,28 +409,28 @@ mod tests {
             false,
             &[],
         );
-        outgoing(&[("upgrade", "websocket")], false, &[]);
+        check_request(&[("upgrade", "websocket")], false, &[]);
     }
 
     #[test]
-    fn a_body_comes_in_chunks_or_with_a_length() {
-        let check = |lines: &[(&str, &str)]| transfer_coding(&headers(lines)).is_ok();
+    fn transfer_coding_must_be_a_single_chunked() {
+        let check = |lines: &[(&str, &str)]| check_transfer_coding(&headers(lines)).is_ok();
         assert!(check(&[]) && check(&[("transfer-encoding", "Chunked")]));
         assert!(!check(&[("transfer-encoding", "gzip, chunked")]));
         assert!(!check(&[("transfer-encoding", "gzip"), ("transfer-encoding", "chunked")]));
     }
 
     #[track_caller]
-    fn incoming(lines: &[(&str, &str)], expected: &[(&str, &str)]) {
+    fn check_response(lines: &[(&str, &str)], expected: &[(&str, &str)]) {
         let mut headers = headers(lines);
-        towards_caller(&mut headers, Some(&Secret::new("sk-server-key".into())));
-        let mut shown = shown(&headers);
-        shown.sort_unstable();
-        assert_eq!(shown, expected, "{lines:?}");
+        filter_response_headers(&mut headers, Some(&Secret::new("sk-server-key".into())));
+        let mut found = pairs(&headers);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{lines:?}");
     }
 
     #[test]
-    fn the_caller_gets_the_providers_headers_but_those_of_its_gateway() {
+    fn response_headers_are_filtered() {
         let kept = [
             ("content-length", "7"),
             ("content-type", "application/json"),
@@ -422,7 +442,7 @@ mod tests {
             ("x-two", "a"),
             ("x-two", "b"),
         ];
-        incoming(&kept, &kept);
+        check_response(&kept, &kept);
         for name in [
             "connection",
             "keep-alive",
@@ -443,31 +463,32 @@ mod tests {
             "access-control-allow-origin",
             "access-control-expose-headers",
         ] {
-            incoming(&[(name, "1"), (name, "2")], &[]);
+            check_response(&[(name, "1"), (name, "2")], &[]);
         }
-        incoming(&[("connection", "x-hop"), ("x-hop", "1"), ("x-end", "2")], &[("x-end", "2")]);
-        incoming(&[("transfer-encoding", "chunked"), ("content-length", "7")], &[]);
-        incoming(&[("x-debug", "used sk-server"), ("x-end", "2")], &[("x-end", "2")]);
+        check_response(&[("connection", "x-hop"), ("x-hop", "1"), ("x-end", "2")], &[("x-end", "2")]);
+        check_response(&[("transfer-encoding", "chunked"), ("content-length", "7")], &[]);
+        check_response(&[("x-debug", "used sk-server"), ("x-end", "2")], &[("x-end", "2")]);
+        check_response(&[("x-request-id", "sk-server-1")], &[("x-request-id", "[...]1")]);
     }
 
     #[test]
-    fn a_key_of_common_words_leaves_the_body_readable() {
+    fn key_of_common_words_keeps_the_content_type() {
         let key = Secret::new("my-application-key".into());
         let lines =
             [("content-type", "application/json"), ("x-note", "an application"), ("x-end", "2")];
         let mut headers = headers(&lines);
-        towards_caller(&mut headers, Some(&key));
-        assert_eq!(shown(&headers), [lines[0], lines[2]]);
+        filter_response_headers(&mut headers, Some(&key));
+        assert_eq!(pairs(&headers), [lines[0], lines[2]]);
     }
 
     #[test]
-    fn an_event_stream_is_not_to_be_collected() {
+    fn event_stream_disables_buffering() {
         let stream = ("content-type", "text/event-stream; charset=utf-8");
-        incoming(&[stream], &[stream, ("x-accel-buffering", "no")]);
+        check_response(&[stream], &[stream, ("x-accel-buffering", "no")]);
     }
 
     #[test]
-    fn the_headers_fit_and_the_needed_ones_are_there() {
+    fn headers_are_trimmed_except_needed_ones() {
         let long = "x".repeat(1500);
         let lines = [
             ("content-type", "application/json"),
@@ -481,13 +502,13 @@ mod tests {
             ("openai-long", &long),
         ];
         let mut headers = headers(&lines);
-        fit(&mut headers);
+        trim_to_limit(&mut headers);
         let names: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         assert_eq!(headers.len(), lines.len() - 1, "{names:?}");
         assert!(!headers.contains_key("x-longer"));
 
         headers.insert("openai-longer", HeaderValue::from_str(&long.repeat(3)).unwrap());
-        fit(&mut headers);
+        trim_to_limit(&mut headers);
         assert!(headers.contains_key("openai-longer") && headers.contains_key("retry-after"));
         assert!(!headers.contains_key("x-long") && !headers.contains_key("x-short"));
     }

@@ -1,14 +1,16 @@
-//! The reverse proxy, as far as it is values in and values out: where a request goes, who lends the key to whom, which
-//! headers pass, and what is answered where the provider is not.
+//! The reverse proxy as values: paths, headers, credentials and errors.
 
-mod failure;
+mod credentials;
+mod error;
 mod headers;
-mod keys;
 mod path;
-mod refusal;
+mod redact;
 
-pub use failure::Failure;
-pub use headers::{fit, is_websocket, towards_caller, towards_provider, transfer_coding};
-pub use keys::Grant;
-pub use path::{Astray, provider_path};
-pub use refusal::masked;
+pub use credentials::KeySource;
+pub use error::ProxyError;
+pub use headers::{
+    check_transfer_coding, filter_response_headers, is_websocket, trim_to_limit,
+    upstream_request_headers,
+};
+pub use path::{PathError, upstream_path};
+pub use redact::redact_error_body;

@@ -1,40 +1,45 @@
-//! Where the provider is.
+//! The base URL of the upstream API.
 
 use http::Uri;
 use http::uri::Scheme;
 
-use crate::lang::Sentence;
+use crate::lang::Localized;
 
-/// Everything before `/chat/completions`, taken apart.
+/// The parsed base URL: everything before `/chat/completions`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
-    /// `https`, else `http`.
+    /// `true` for `https`, `false` for `http`.
     pub https: bool,
-    /// Host and, where it was named, port.
+    /// Host, with the port if the URL names one.
     pub authority: String,
-    /// Begins with a slash and does not end in one, or is empty.
+    /// Path with a leading slash and no trailing one, or empty.
     pub path: String,
+    completions: Uri,
 }
 
 impl Default for BaseUrl {
-    /// OpenAI's own.
+    /// Returns OpenAI's base URL.
     fn default() -> Self {
-        Self { https: true, authority: "api.openai.com".into(), path: "/v1".into() }
+        let completions = Uri::from_static("https://api.openai.com/v1/chat/completions");
+        Self { https: true, authority: "api.openai.com".into(), path: "/v1".into(), completions }
     }
 }
 
 impl BaseUrl {
-    /// Reads a base URL, with or without a trailing slash. Fails with what is wrong with it: no `http://` or
-    /// `https://`, a user, a query, a fragment, or the end point itself.
-    pub fn parse(url: &str) -> Result<Self, Sentence> {
+    /// Parses a base URL, with or without a trailing slash.
+    ///
+    /// # Errors
+    /// If the URL is invalid, is not `http://` or `https://`, holds a user, a query or a fragment,
+    /// or ends in `/chat/completions`.
+    pub fn parse(url: &str) -> Result<Self, Localized> {
         if url.contains(['?', '#']) {
-            return Err(Sentence::new(
+            return Err(Localized::new(
                 "must not have a query or a fragment",
                 "不能带查询参数或片段",
             ));
         }
         let not_a_url = || {
-            Sentence::new(
+            Localized::new(
                 "must be a URL such as https://api.openai.com/v1",
                 "应是 https://api.openai.com/v1 这样的网址",
             )
@@ -44,7 +49,7 @@ impl BaseUrl {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP => false,
             _ => {
-                return Err(Sentence::new(
+                return Err(Localized::new(
                     "must begin with https:// or http://",
                     "应以 https:// 或 http:// 开头",
                 ));
@@ -52,7 +57,7 @@ impl BaseUrl {
         };
         let authority = uri.authority().ok_or_else(not_a_url)?;
         if authority.as_str().contains('@') {
-            return Err(Sentence::new("must not hold a user name", "不能带用户名"));
+            return Err(Localized::new("must not hold a user name", "不能带用户名"));
         }
         let port = &authority.as_str()[authority.host().len()..];
         let is_port = port.is_empty() || port.trim_start_matches(':').parse::<u16>().is_ok();
@@ -61,20 +66,18 @@ impl BaseUrl {
         }
         let path = uri.path().trim_end_matches('/');
         if path.ends_with("/chat/completions") {
-            return Err(Sentence::new(
+            return Err(Localized::new(
                 "must end before /chat/completions",
                 "应去掉末尾的 /chat/completions",
             ));
         }
-        Ok(Self { https, authority: authority.to_string(), path: path.to_owned() })
+        let scheme = if https { "https" } else { "http" };
+        let completions = format!("{scheme}://{authority}{path}/chat/completions");
+        let completions = completions.parse().map_err(|_| not_a_url())?;
+        Ok(Self { https, authority: authority.to_string(), path: path.to_owned(), completions })
     }
 
-    /// `https` or `http`.
-    pub fn scheme(&self) -> &'static str {
-        if self.https { "https" } else { "http" }
-    }
-
-    /// The host without the port; an IPv6 address keeps its brackets.
+    /// Returns the host without the port. An IPv6 address keeps its brackets.
     pub fn host(&self) -> &str {
         match self.authority.rfind(':') {
             Some(colon) if !self.authority[colon..].contains(']') => &self.authority[..colon],
@@ -82,19 +85,19 @@ impl BaseUrl {
         }
     }
 
-    /// The port, by the scheme where none is named.
+    /// Returns the port, by default that of the scheme.
     pub fn port(&self) -> u16 {
         let named = self.authority[self.host().len()..].strip_prefix(':');
         let by_scheme = if self.https { 443 } else { 80 };
         named.and_then(|port| port.parse().ok()).unwrap_or(by_scheme)
     }
 
-    /// Where questions are posted.
-    pub fn completions(&self) -> String {
-        format!("{}://{}{}/chat/completions", self.scheme(), self.authority, self.path)
+    /// Returns the URL of the chat completions endpoint.
+    pub fn completions_uri(&self) -> &Uri {
+        &self.completions
     }
 
-    /// Whether it is OpenAI's own.
+    /// Returns whether this is OpenAI's own API.
     pub fn is_openai(&self) -> bool {
         self.host().eq_ignore_ascii_case("api.openai.com")
     }
@@ -108,13 +111,13 @@ mod tests {
     fn check(url: &str, completions: &str, host: &str, port: u16) {
         let base = BaseUrl::parse(url).unwrap();
         assert_eq!(
-            (base.completions().as_str(), base.host(), base.port()),
+            (base.completions_uri().to_string().as_str(), base.host(), base.port()),
             (completions, host, port)
         );
     }
 
     #[test]
-    fn with_or_without_a_path_and_a_slash() {
+    fn path_and_trailing_slash_are_optional() {
         let completions = "https://api.openai.com/v1/chat/completions";
         check("https://api.openai.com/v1", completions, "api.openai.com", 443);
         check("https://api.openai.com/v1/", completions, "api.openai.com", 443);
@@ -129,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_it_is_said() {
-        for (url, fault) in [
+    fn invalid_base_urls_are_rejected_with_the_reason() {
+        for (url, expected) in [
             ("api.openai.com/v1", "must be a URL"),
             ("ftp://api.openai.com", "must begin with"),
             ("https://me:pw@api.openai.com/v1", "user name"),
@@ -142,8 +145,8 @@ mod tests {
             ("/v1", "must begin with"),
             ("你好", "must be a URL"),
         ] {
-            let said = BaseUrl::parse(url).unwrap_err().en;
-            assert!(said.contains(fault), "{url}: {said}");
+            let reason = BaseUrl::parse(url).unwrap_err().en;
+            assert!(reason.contains(expected), "{url}: {reason}");
         }
     }
 }

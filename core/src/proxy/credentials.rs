@@ -1,92 +1,93 @@
-//! Whose key goes to the provider.
+//! The key of a proxied request: the client's own, or the server's.
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::failure::Failure;
-use crate::failure;
-use crate::secret::Secret;
-use crate::settings::{Fault, Settings};
+use super::error::ProxyError;
+use crate::failure::Failure;
+use crate::settings::{Secret, SettingError, Settings, matches_any};
 
-/// The headers that a key is shown in: the usual one, Azure's, and the WebSocket's, since a browser can set no other.
+/// The headers of a key: the usual one, Azure's, and the one that a browser can set on a WebSocket.
 static CREDENTIALS: [HeaderName; 3] =
     [AUTHORIZATION, HeaderName::from_static("api-key"), SEC_WEBSOCKET_PROTOCOL];
 
-/// What stands before a key among the subprotocols of a WebSocket.
+/// The prefix of a key among the subprotocols of a WebSocket.
 const KEY_SUBPROTOCOL: &str = "openai-insecure-api-key.";
 
-/// Whose key goes to the provider, by the key or token that the caller showed.
+/// The owner of the key that goes upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Grant {
-    /// The caller's own, which is not ours to judge.
-    Own,
-    /// The server's, in the place of the token.
-    Lent,
+pub enum KeySource {
+    /// The client's own key, unchanged.
+    Client,
+    /// The server's key, in the place of a token.
+    Server,
 }
 
-impl Grant {
-    /// Decides by the headers of the request. Fails without a key or token, with a key where callers' own are not let
-    /// through, with a token of the question endpoint alone, and where there is no key to lend.
-    pub fn of(settings: &Settings, headers: &HeaderMap) -> Result<Self, Failure> {
+impl KeySource {
+    /// Decides by the credentials of a request.
+    ///
+    /// # Errors
+    /// Without a key or a token, with a token of the question endpoint only, with a client key that
+    /// `ASK_OWN_KEYS` does not allow, and if the server has no key.
+    pub fn from_headers(settings: &Settings, headers: &HeaderMap) -> Result<Self, ProxyError> {
         let credentials: Vec<_> = credentials(headers).collect();
-        let shown = || credentials.iter().flat_map(|(name, value)| keys_in(name, value));
-        if shown().fold(false, |found, key| found | is_one_of(&settings.tokens, key)) {
+        let keys = || credentials.iter().flat_map(|(name, value)| keys_in(name, value));
+        if keys().fold(false, |found, key| found | matches_any(&settings.tokens, key)) {
             return match settings.keys.is_empty() {
-                true => Err(failure::Failure::Config(Fault::new(
-                    "OPENAI_API_KEY",
-                    "is not set",
-                    "没有设置",
-                ))
-                .into()),
-                false => Ok(Self::Lent),
+                true => Err(Failure::Config(SettingError::missing("OPENAI_API_KEY")).into()),
+                false => Ok(Self::Server),
             };
         }
-        if shown().next().is_none() {
-            return Err(Failure::KeyMissing);
+        if keys().next().is_none() {
+            return Err(ProxyError::KeyMissing);
         }
-        // A token that was shown amiss must not reach the provider as if it were a key.
-        let holds_token = credentials.iter().any(|(_, value)| holds_token(settings, value));
-        if settings.own_keys && !holds_token { Ok(Self::Own) } else { Err(Failure::KeyRefused) }
+        // A token in the wrong form must not reach the upstream as a key.
+        let has_token = credentials.iter().any(|(_, value)| holds_token(settings, value));
+        match settings.own_keys && !has_token {
+            true => Ok(Self::Client),
+            false => Err(ProxyError::KeyRefused),
+        }
     }
 }
 
-/// The caller's credentials with the server's key where a token stood, and without any other key.
-pub(super) fn lend(
+/// Returns the credentials with the server's key in the place of tokens, and no other key.
+pub(super) fn replace_credentials(
     settings: &Settings,
     headers: &HeaderMap,
     key: &Secret,
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let in_place = |shown: &str| is_one_of(&settings.tokens, shown).then(|| key.expose());
+    let replace = |token: &str| matches_any(&settings.tokens, token).then(|| key.expose());
     credentials(headers)
         .filter_map(|(name, value)| {
-            let lent = match *name {
-                AUTHORIZATION => format!("Bearer {}", in_place(keys_in(name, value).next()?)?),
+            let replaced = match *name {
+                AUTHORIZATION => format!("Bearer {}", replace(keys_in(name, value).next()?)?),
                 SEC_WEBSOCKET_PROTOCOL => {
-                    let lent = subprotocols(value).filter_map(|protocol| {
+                    let protocols = subprotocols(value).filter_map(|protocol| {
                         match protocol.strip_prefix(KEY_SUBPROTOCOL) {
-                            Some(shown) => {
-                                in_place(shown).map(|key| format!("{KEY_SUBPROTOCOL}{key}"))
+                            Some(token) => {
+                                replace(token).map(|key| format!("{KEY_SUBPROTOCOL}{key}"))
                             }
                             None => (!holds_token(settings, protocol)).then(|| protocol.to_owned()),
                         }
                     });
-                    Some(lent.collect::<Vec<_>>().join(", ")).filter(|lent| !lent.is_empty())?
+                    let protocols = protocols.collect::<Vec<_>>().join(", ");
+                    Some(protocols).filter(|protocols| !protocols.is_empty())?
                 }
-                _ => in_place(value)?.to_owned(),
+                _ => replace(value)?.to_owned(),
             };
-            let mut value = HeaderValue::try_from(lent).ok()?;
+            let mut value = HeaderValue::try_from(replaced).ok()?;
             value.set_sensitive(true);
             Some((name.clone(), value))
         })
         .collect()
 }
 
-/// Whether a lent key takes the place of this header.
+/// Returns whether a header may hold a key.
 pub(super) fn is_credential(name: &HeaderName) -> bool {
     CREDENTIALS.contains(name)
 }
 
-/// Whether one of the words of a header's value is a token of ours.
+/// Returns whether a word of a header value is one of the server's tokens.
 pub(super) fn holds_token(settings: &Settings, value: &str) -> bool {
     let words = || {
         let words = value.split([' ', '\t', ',', ';', '=', '"']);
@@ -105,7 +106,7 @@ fn credentials(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &str)>
     })
 }
 
-/// The keys in the value of one of the [`CREDENTIALS`].
+/// Returns the keys in the value of one of the [`CREDENTIALS`].
 fn keys_in<'a>(name: &HeaderName, value: &'a str) -> impl Iterator<Item = &'a str> + use<'a> {
     let (key, protocols) = match *name {
         AUTHORIZATION => match value.split_once(' ') {
@@ -125,11 +126,6 @@ fn subprotocols(value: &str) -> impl Iterator<Item = &str> {
     value.split(',').map(str::trim)
 }
 
-/// Whether one of the secrets is the one shown. All of them are compared, so that the time tells nothing.
-fn is_one_of(secrets: &[Secret], shown: &str) -> bool {
-    secrets.iter().fold(false, |found, secret| found | secret.matches(shown))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,9 +137,7 @@ mod tests {
             ("ASK_PUBLIC_TOKEN", "public"),
             ("ASK_OWN_KEYS", own_keys),
         ];
-        Settings::read(|name| {
-            vars.iter().find(|(var, _)| *var == name).map(|(_, value)| value.into())
-        })
+        Settings::from_pairs(&vars)
     }
 
     fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
@@ -154,39 +148,39 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(lines: &[(&'static str, &str)], own_keys: &str, expected: Result<Grant, Failure>) {
-        assert_eq!(Grant::of(&settings(own_keys), &headers(lines)), expected, "{lines:?}");
+    fn check(lines: &[(&'static str, &str)], own_keys: &str, expected: Result<KeySource, ProxyError>) {
+        assert_eq!(KeySource::from_headers(&settings(own_keys), &headers(lines)), expected, "{lines:?}");
     }
 
     #[test]
-    fn a_token_in_any_place_borrows_the_key() {
+    fn token_in_any_place_uses_the_server_key() {
         for line in [
             ("authorization", "Bearer owner"),
             ("authorization", "bearer   second"),
             ("api-key", "owner"),
             ("sec-websocket-protocol", "realtime, openai-insecure-api-key.second"),
         ] {
-            check(&[line], "0", Ok(Grant::Lent));
-            check(&[line], "1", Ok(Grant::Lent));
+            check(&[line], "0", Ok(KeySource::Server));
+            check(&[line], "1", Ok(KeySource::Server));
         }
-        check(&[("authorization", "Bearer sk-own"), ("api-key", "owner")], "1", Ok(Grant::Lent));
+        check(&[("authorization", "Bearer sk-own"), ("api-key", "owner")], "1", Ok(KeySource::Server));
     }
 
     #[test]
-    fn another_key_passes_where_the_owner_lets_it() {
+    fn client_key_passes_if_own_keys_are_allowed() {
         for line in [
             ("authorization", "Bearer sk-own"),
             ("authorization", "Basic b3duZXI6"),
             ("api-key", "own"),
             ("sec-websocket-protocol", "openai-insecure-api-key.sk-own"),
         ] {
-            check(&[line], "1", Ok(Grant::Own));
-            check(&[line], "0", Err(Failure::KeyRefused));
+            check(&[line], "1", Ok(KeySource::Client));
+            check(&[line], "0", Err(ProxyError::KeyRefused));
         }
     }
 
     #[test]
-    fn without_a_key_nothing_passes() {
+    fn request_without_a_key_is_rejected() {
         for lines in [
             &[][..],
             &[("authorization", "")],
@@ -196,12 +190,12 @@ mod tests {
             &[("sec-websocket-protocol", "realtime")],
             &[("x-ask-token", "owner")],
         ] {
-            check(lines, "1", Err(Failure::KeyMissing));
+            check(lines, "1", Err(ProxyError::KeyMissing));
         }
     }
 
     #[test]
-    fn a_token_shown_amiss_and_the_public_one_are_refused() {
+    fn misplaced_and_public_tokens_are_rejected() {
         for line in [
             ("authorization", "Bearer public"),
             ("api-key", "public"),
@@ -209,32 +203,32 @@ mod tests {
             ("authorization", "Basic owner"),
             ("authorization", "Bearer owner,other"),
         ] {
-            check(&[line], "1", Err(Failure::KeyRefused));
+            check(&[line], "1", Err(ProxyError::KeyRefused));
         }
     }
 
     #[test]
-    fn without_a_key_of_its_own_the_server_lends_none() {
-        let settings = Settings::read(|name| (name == "ASK_TOKEN").then(|| "owner".into()));
-        let refused = Grant::of(&settings, &headers(&[("authorization", "Bearer owner")]));
-        assert_eq!(refused.unwrap_err().code(), "config");
+    fn server_without_a_key_is_a_config_failure() {
+        let settings = Settings::from_pairs(&[("ASK_TOKEN", "owner")]);
+        let result = KeySource::from_headers(&settings, &headers(&[("authorization", "Bearer owner")]));
+        assert_eq!(result.unwrap_err().code(), "config");
     }
 
     #[test]
-    fn the_key_stands_where_the_token_stood_and_other_keys_are_gone() {
-        let lent = |lines: &[(&'static str, &str)]| {
+    fn server_key_replaces_tokens_and_other_keys_are_dropped() {
+        let replaced = |lines: &[(&'static str, &str)]| {
             let key = Secret::new("sk-server".into());
-            let lent = lend(&settings("1"), &headers(lines), &key).into_iter();
-            lent.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            let replaced = replace_credentials(&settings("1"), &headers(lines), &key).into_iter();
+            replaced.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(lent(&[("authorization", "Bearer owner")]), ["authorization: Bearer sk-server"]);
+        assert_eq!(replaced(&[("authorization", "Bearer owner")]), ["authorization: Bearer sk-server"]);
         assert_eq!(
-            lent(&[("api-key", "owner"), ("authorization", "Bearer sk-own")]),
+            replaced(&[("api-key", "owner"), ("authorization", "Bearer sk-own")]),
             ["api-key: sk-server"]
         );
         assert_eq!(
-            lent(&[(
+            replaced(&[(
                 "sec-websocket-protocol",
                 "realtime, openai-insecure-api-key.owner,openai-insecure-api-key.own, openai-beta.realtime-v1"
             )]),
@@ -243,11 +237,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            lent(&[("api-key", "owner"), ("sec-websocket-protocol", "Bearer second, realtime")]),
+            replaced(&[("api-key", "owner"), ("sec-websocket-protocol", "Bearer second, realtime")]),
             ["api-key: sk-server", "sec-websocket-protocol: realtime"]
         );
         assert_eq!(
-            lent(&[
+            replaced(&[
                 ("api-key", "owner"),
                 ("sec-websocket-protocol", "openai-insecure-api-key.own")
             ]),

@@ -1,67 +1,70 @@
-//! The proxy on the way to the provider, chosen as curl does: by the scheme of the URL, `NO_PROXY` first.
+//! The proxy proxy, chosen as curl does: `NO_PROXY` first, then by the scheme of the base URL.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use percent_encoding::percent_decode_str;
 
-use crate::base_url::BaseUrl;
-use crate::lang::Sentence;
-use crate::secret::Secret;
+use super::base_url::BaseUrl;
+use super::secret::Secret;
+use crate::lang::Localized;
 
-/// What the proxy speaks.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EgressKind {
+pub enum ProxyScheme {
     /// HTTP `CONNECT`.
     Http,
-    /// SOCKS5; the provider's name is resolved here.
+    /// SOCKS5. The upstream host is resolved locally.
     Socks5,
-    /// SOCKS5; the provider's name is resolved by the proxy.
+    /// SOCKS5. The upstream host is resolved by the proxy.
     Socks5h,
 }
 
-/// A proxy on the way to the provider.
+/// The parsed URL of an egress proxy.
 #[derive(Clone, Debug)]
-pub struct Egress {
-    /// What it speaks.
-    pub kind: EgressKind,
-    /// Host; an IPv6 address has its brackets.
+pub struct ProxyUrl {
+    /// Protocol.
+    pub scheme: ProxyScheme,
+    /// Host. An IPv6 address has brackets.
     pub host: String,
-    /// Port; 80 for HTTP and 1080 for SOCKS where none is named.
+    /// Port, by default 80 for HTTP and 1080 for SOCKS.
     pub port: u16,
-    /// User and password; who has no password may have a key for a user.
-    pub login: Option<(Secret, Secret)>,
+    /// User and password. Without a password, the user itself may be a key.
+    pub credentials: Option<(Secret, Secret)>,
 }
 
-impl Egress {
-    /// Reads `[scheme://][user:password@]host[:port]`; no scheme means HTTP.
-    pub fn parse(value: &str) -> Result<Self, Sentence> {
+impl ProxyUrl {
+    /// Parses `[scheme://][user:password@]host[:port]`. The default scheme is HTTP.
+    ///
+    /// # Errors
+    /// If the scheme is not `http`, `socks5` or `socks5h`, or if host or port are invalid.
+    pub fn parse(value: &str) -> Result<Self, Localized> {
         let (scheme, rest) = value.split_once("://").unwrap_or(("http", value));
-        let (kind, default_port) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => (EgressKind::Http, 80),
-            "socks5" => (EgressKind::Socks5, 1080),
-            "socks5h" => (EgressKind::Socks5h, 1080),
+        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
+            "http" => (ProxyScheme::Http, 80),
+            "socks5" => (ProxyScheme::Socks5, 1080),
+            "socks5h" => (ProxyScheme::Socks5h, 1080),
             _ => {
-                return Err(Sentence::new(
+                return Err(Localized::new(
                     "must begin with http://, socks5:// or socks5h://",
                     "应以 http://、socks5:// 或 socks5h:// 开头",
                 ));
             }
         };
         let not_a_proxy = || {
-            Sentence::new(
+            Localized::new(
                 "must be a proxy such as http://127.0.0.1:7890",
                 "应是 http://127.0.0.1:7890 这样的代理地址",
             )
         };
         let rest = rest.strip_suffix('/').unwrap_or(rest);
-        let (login, authority) = match rest.rsplit_once('@') {
-            Some((login, authority)) => (Some(login), authority),
+        let (credentials, authority) = match rest.rsplit_once('@') {
+            Some((credentials, authority)) => (Some(credentials), authority),
             None => (None, rest),
         };
-        let login = login
-            .map(|login| {
-                let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let credentials = credentials
+            .map(|credentials| {
+                let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
                 let decoded = |part| percent_decode_str(part).decode_utf8().map(String::from);
                 Ok((Secret::new(decoded(user)?), Secret::new(decoded(password)?)))
             })
@@ -75,25 +78,35 @@ impl Egress {
         if authority.host().is_empty() || port == 0 {
             return Err(not_a_proxy());
         }
-        Ok(Self { kind, host: authority.host().to_owned(), port, login })
+        Ok(Self { scheme, host: authority.host().to_owned(), port, credentials })
     }
 
-    /// What of the login is secret: the password, or the user where there is none.
+    /// Returns `host:port`.
+    pub fn authority(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// Returns the secret part of the credentials: the password, or the user without one.
     pub(crate) fn secret(&self) -> Option<&Secret> {
-        let (user, password) = self.login.as_ref()?;
+        let (user, password) = self.credentials.as_ref()?;
         Some(if password.expose().is_empty() { user } else { password })
     }
 }
 
-/// Whether `NO_PROXY` names the provider: `*`, a host with all below it, an address or a network, each
-/// with a port where it is meant for that port alone. Fails where a network is none.
-pub fn bypasses(no_proxy: &str, base_url: &BaseUrl) -> Result<bool, Sentence> {
+/// Returns whether `NO_PROXY` covers the base URL.
+///
+/// An entry is `*`, a host (its subdomains included), an IP address or a CIDR block. A host or an
+/// address may be limited to one port.
+///
+/// # Errors
+/// If an entry with a slash is not a CIDR block, such as a URL.
+pub(super) fn bypasses_proxy(no_proxy: &str, base_url: &BaseUrl) -> Result<bool, Localized> {
     let host = base_url.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
     let address: Option<IpAddr> = host.parse().ok();
     let entries = || no_proxy.split([',', ' ']).filter(|entry| !entry.is_empty());
     if entries().any(|entry| entry.contains('/') && entry.parse::<IpNet>().is_err()) {
-        let en = "must name networks as 10.0.0.0/8, and hosts without a scheme or a path";
-        return Err(Sentence::new(en, "里的网段应写成 10.0.0.0/8 的形式，主机名不带协议和路径"));
+        let en = "holds an invalid CIDR block (use 10.0.0.0/8, or a host without scheme and path)";
+        return Err(Localized::new(en, "里的网段应写成 10.0.0.0/8 的形式，主机名不带协议和路径"));
     }
     Ok(entries().any(|entry| {
         let entry = entry.to_ascii_lowercase();
@@ -124,28 +137,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn proxies_are_read() {
-        for (value, kind, host, port, user) in [
-            ("http://127.0.0.1:7890", EgressKind::Http, "127.0.0.1", 7890, None),
-            ("proxy.example", EgressKind::Http, "proxy.example", 80, None),
-            ("proxy.example:3128/", EgressKind::Http, "proxy.example", 3128, None),
-            ("socks5://[::1]:1081", EgressKind::Socks5, "[::1]", 1081, None),
-            ("SOCKS5h://me:p%40ss@host", EgressKind::Socks5h, "host", 1080, Some(("me", "p@ss"))),
+    fn proxy_urls_are_parsed() {
+        for (value, scheme, host, port, credentials) in [
+            ("http://127.0.0.1:7890", ProxyScheme::Http, "127.0.0.1", 7890, None),
+            ("proxy.example", ProxyScheme::Http, "proxy.example", 80, None),
+            ("proxy.example:3128/", ProxyScheme::Http, "proxy.example", 3128, None),
+            ("socks5://[::1]:1081", ProxyScheme::Socks5, "[::1]", 1081, None),
+            ("SOCKS5h://me:p%40ss@host", ProxyScheme::Socks5h, "host", 1080, Some(("me", "p@ss"))),
         ] {
-            let egress = Egress::parse(value).unwrap();
+            let proxy = ProxyUrl::parse(value).unwrap();
             assert_eq!(
-                (egress.kind, egress.host.as_str(), egress.port),
-                (kind, host, port),
+                (proxy.scheme, proxy.host.as_str(), proxy.port),
+                (scheme, host, port),
                 "{value}"
             );
-            let login =
-                egress.login.as_ref().map(|(name, password)| (name.expose(), password.expose()));
-            assert_eq!(login, user, "{value}");
+            let found = proxy.credentials.as_ref();
+            let found = found.map(|(user, password)| (user.expose(), password.expose()));
+            assert_eq!(found, credentials, "{value}");
         }
     }
 
     #[test]
-    fn what_cannot_be_used_is_an_error() {
+    fn unsupported_proxy_urls_are_rejected() {
         for value in [
             "https://p:1",
             "socks4://p",
@@ -156,15 +169,15 @@ mod tests {
             "p:0",
             "a b",
         ] {
-            assert!(Egress::parse(value).is_err(), "{value}");
+            assert!(ProxyUrl::parse(value).is_err(), "{value}");
         }
     }
 
     #[test]
-    fn no_proxy_knows_suffixes_addresses_and_networks() {
+    fn no_proxy_matches_suffixes_addresses_and_cidr_blocks() {
         let check = |no_proxy: &str, url: &str, expected: bool| {
             assert_eq!(
-                bypasses(no_proxy, &BaseUrl::parse(url).unwrap()),
+                bypasses_proxy(no_proxy, &BaseUrl::parse(url).unwrap()),
                 Ok(expected),
                 "{no_proxy} {url}"
             );
@@ -183,10 +196,9 @@ mod tests {
         check("[::1]:1", "http://[::1]:1/v1", true);
         check("fd00::/8", "http://[fd00::2]/v1", true);
         check("", "https://api.openai.com/v1", false);
-        for no_network in ["10.0.0.0/33", "localhost, 10.0.0/8", "http://localhost/", "*, fd00::/x"]
-        {
+        for invalid in ["10.0.0.0/33", "localhost, 10.0.0/8", "http://localhost/", "*, fd00::/x"] {
             let base_url = BaseUrl::parse("https://api.openai.com/v1").unwrap();
-            assert!(bypasses(no_network, &base_url).is_err(), "{no_network}");
+            assert!(bypasses_proxy(invalid, &base_url).is_err(), "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Signed links: addresses that may ask without a token until a moment, and perhaps one question only.
+//! Signed links: URLs that may ask without a token until they expire.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,31 +9,31 @@ use sha2::Sha256;
 
 use crate::failure::Failure;
 use crate::query::Query;
-use crate::question;
-use crate::secret::Secret;
+use crate::settings::Secret;
 
-/// What a link carries in its query.
+/// The signed part of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// `exp`: until when, in Unix seconds.
+pub struct SignedLink {
+    /// `exp`: expiry, in Unix seconds.
     pub expires: u64,
-    /// `sig`: base64url, without padding.
+    /// `sig`: base64url without padding.
     pub signature: String,
 }
 
-/// Signs a link to this path, where it is given for this question alone.
-pub fn sign(key: &Secret, path: &str, expires: u64, question: Option<&str>) -> Link {
+/// Signs a link to `path`, for one question or for any.
+pub fn sign(key: &Secret, path: &str, expires: u64, question: Option<&str>) -> SignedLink {
     let tag = mac(key, path, &expires.to_string(), question).finalize().into_bytes();
-    Link { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
+    SignedLink { expires, signature: BASE64_URL_SAFE_NO_PAD.encode(tag) }
 }
 
-/// A question as it stands in a link's query.
-pub fn encode(question: &str) -> String {
+/// Percent-encodes a question for a link's query.
+pub fn encode_question(question: &str) -> String {
     utf8_percent_encode(question, NON_ALPHANUMERIC).to_string()
 }
 
-/// Whether a request to this path came by a link that may ask: `None` where it carries no signature. Fails where the
-/// signature is wrong, for another question, or expired.
+/// Verifies the signature in the query of a request to `path`. Returns `None` if there is none.
+///
+/// Fails if the signature is invalid, expired, or for another question.
 pub(crate) fn verify(
     key: &Secret,
     path: &str,
@@ -41,9 +41,10 @@ pub(crate) fn verify(
     now: SystemTime,
 ) -> Option<Result<(), Failure>> {
     let signature = query.get("sig")?;
-    Some(match (query.get("exp"), BASE64_URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='))) {
+    let tag = BASE64_URL_SAFE_NO_PAD.decode(signature.trim_end_matches('='));
+    Some(match (query.get("exp"), tag) {
         (Some(expires), Ok(tag))
-            if is_signed(key, path, expires, query, &tag) && !is_over(expires, now) =>
+            if is_valid(key, path, expires, query, &tag) && !is_expired(expires, now) =>
         {
             Ok(())
         }
@@ -51,14 +52,14 @@ pub(crate) fn verify(
     })
 }
 
-/// The signature is for any question, or for the one in the query; one in a body does not count then, as the query wins
-/// over it.
-fn is_signed(key: &Secret, path: &str, expires: &str, query: &Query, tag: &[u8]) -> bool {
+/// Returns whether the tag is valid for any question, or for the one in the query. A question in a
+/// body does not count: the query takes precedence over it.
+fn is_valid(key: &Secret, path: &str, expires: &str, query: &Query, tag: &[u8]) -> bool {
     let matches = |question| mac(key, path, expires, question).verify_slice(tag).is_ok();
-    matches(None) || question::in_query(query).is_some_and(|question| matches(Some(question)))
+    matches(None) || query.question().is_some_and(|question| matches(Some(question)))
 }
 
-fn is_over(expires: &str, now: SystemTime) -> bool {
+fn is_expired(expires: &str, now: SystemTime) -> bool {
     let until = expires
         .parse()
         .ok()
@@ -67,9 +68,9 @@ fn is_over(expires: &str, now: SystemTime) -> bool {
 }
 
 fn mac(key: &Secret, path: &str, expires: &str, question: Option<&str>) -> Hmac<Sha256> {
-    // A key of any length is taken.
+    // Cannot fail: HMAC accepts keys of any length.
     let mut mac = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes())
-        .expect("HMAC takes keys of any length");
+        .expect("HMAC accepts keys of any length");
     for part in ["ask1\n", path, "\n", expires] {
         mac.update(part.as_bytes());
     }
@@ -92,7 +93,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(link: &Link, path: &str, question: &str, now: u64, allowed: bool) {
+    fn check(link: &SignedLink, path: &str, question: &str, now: u64, allowed: bool) {
         let query = format!("exp={}&sig={}&question={question}", link.expires, link.signature);
         let verified = verify(&key(), path, &Query::parse(query.as_bytes()).unwrap(), at(now));
         let expected = if allowed { Ok(()) } else { Err(Failure::Link) };
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_the_documented_one() {
+    fn signature_is_the_documented_one() {
         // printf 'ask1\n/\n1800000000' | openssl dgst -sha256 -hmac 0123456789abcdef -binary | basenc --base64url
         assert_eq!(sign(&key(), "/", 1_800_000_000, None).signature, SIGNED);
     }
@@ -108,25 +109,25 @@ mod tests {
     const SIGNED: &str = "-NbwPD3OIVizymfXg7rdGFCICIJqRxMaJKbOi6oadm8";
 
     #[test]
-    fn a_link_is_good_for_its_path_until_it_expires() {
+    fn link_is_valid_for_its_path_until_it_expires() {
         let link = sign(&key(), "/ask", 1000, None);
         check(&link, "/ask", "hi", 999, true);
         check(&link, "/ask", "anything", 0, true);
         check(&link, "/ask", "hi", 1000, false);
         check(&link, "/", "hi", 999, false);
-        check(&Link { expires: 2000, ..link.clone() }, "/ask", "hi", 999, false);
+        check(&SignedLink { expires: 2000, ..link.clone() }, "/ask", "hi", 999, false);
         check(
-            &Link { signature: format!("A{}", &link.signature[1..]), ..link },
+            &SignedLink { signature: format!("A{}", &link.signature[1..]), ..link },
             "/ask",
             "hi",
             999,
             false,
         );
-        check(&Link { expires: 1000, signature: "!".into() }, "/ask", "hi", 999, false);
+        check(&SignedLink { expires: 1000, signature: "!".into() }, "/ask", "hi", 999, false);
     }
 
     #[test]
-    fn a_clock_that_jumps_by_years_only_makes_a_link_too_old_or_good_again() {
+    fn clock_jumps_only_change_whether_a_link_is_expired() {
         let link = sign(&key(), "/", 1_800_000_000, None);
         let query =
             Query::parse(format!("exp=1800000000&sig={}", link.signature).as_bytes()).unwrap();
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_for_a_question_is_good_for_that_one_alone() {
+    fn link_for_one_question_is_valid_for_that_one_only() {
         let link = sign(&key(), "/", 1000, Some("What is Rust?"));
         check(&link, "/", "What+is+Rust%3F", 999, true);
         check(&link, "/", "+What+is+Rust%3F+", 999, true);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_signature_it_is_no_link() {
+    fn request_without_signature_is_not_a_link() {
         let query = Query::parse(b"exp=1000&question=hi").unwrap();
         assert_eq!(verify(&key(), "/", &query, at(0)), None);
     }

@@ -1,0 +1,768 @@
+//! The one place that decides what an upstream's reply is.
+
+use std::mem;
+
+use http::header::CONTENT_ENCODING;
+use http::{HeaderMap, StatusCode};
+use serde::de::IgnoredAny;
+use serde_json::Value;
+
+use super::answer::{Answer, CompletionInfo};
+use super::chunk::{self, Chunk, Part};
+use super::error::{self, AttemptError};
+use super::events::{Event, EventReader};
+use crate::failure::Failure;
+use crate::json;
+use crate::lang::Localized;
+use crate::settings::Redactor;
+
+/// Maximum size of a reply that is not a stream, and of a streamed answer, in bytes. A larger one
+/// does not fit into the platform's 6 MB.
+const MAX_REPLY: usize = 32 << 20;
+
+/// Maximum size of an event, in bytes.
+const MAX_EVENT: usize = 8 << 20;
+
+/// Maximum size of an error that is read, in bytes.
+const MAX_ERROR: usize = 1 << 20;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// The first bytes of a gzip file.
+const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
+
+/// The way in which a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// As HTTP says it should.
+    Eof,
+    /// Before that. The connection was closed or reset.
+    Truncated,
+}
+
+/// Decodes the reply to a completion request: a completion, a stream or an error.
+///
+/// The bytes decide before the labels: a stream may come as `application/json`, and JSON may come
+/// where a stream was asked for. Feed the body to [`Decoder::decode`] in pieces of any size.
+#[derive(Debug)]
+pub struct Decoder {
+    status: StatusCode,
+    retry_after: Option<String>,
+    is_compressed: bool,
+    redactor: Redactor,
+    body: Body,
+    text: String,
+    /// Set if the text is a refusal and not content.
+    is_refusal: bool,
+    /// Set if the text came in `message` members of a stream.
+    is_from_messages: bool,
+    /// Set if a stream has had an event with JSON.
+    has_chunks: bool,
+    is_done: bool,
+    info: CompletionInfo,
+}
+
+/// The kind of a body, and the bytes that are kept of it.
+#[derive(Debug)]
+enum Body {
+    /// Nothing visible yet. Keeps the start of a byte order mark.
+    Start(Vec<u8>),
+    /// JSON, an error, or anything else that is not a stream. It is read to its end.
+    Whole(Vec<u8>),
+    /// Server-sent events.
+    Stream(EventReader),
+}
+
+impl Decoder {
+    /// Creates a decoder for a response with this head.
+    pub fn new(status: StatusCode, headers: &HeaderMap, redactor: Redactor) -> Self {
+        let encoding = headers.get(CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
+        Self {
+            status,
+            retry_after: error::retry_after(headers),
+            is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
+            redactor,
+            body: match status.is_success() {
+                true => Body::Start(Vec::new()),
+                false => Body::Whole(Vec::new()),
+            },
+            text: String::new(),
+            is_refusal: false,
+            is_from_messages: false,
+            has_chunks: false,
+            is_done: false,
+            info: CompletionInfo::default(),
+        }
+    }
+
+    /// Takes the next bytes of the body. [`Decoder::text`] has the text that they add.
+    ///
+    /// # Errors
+    /// If the reply is an error, is too large, or is not a completion.
+    pub fn decode(&mut self, bytes: &[u8]) -> Result<(), AttemptError> {
+        self.decode_bytes(bytes)
+            .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))
+    }
+
+    /// Returns the text so far. If the reply is not a stream, it is empty until the end.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Returns the facts beside the text so far.
+    pub fn info(&self) -> &CompletionInfo {
+        &self.info
+    }
+
+    /// Returns whether the reply is complete, so that nothing after it matters.
+    pub fn is_done(&self) -> bool {
+        self.is_done
+    }
+
+    /// Returns the text so far as an answer that ended at the deadline.
+    pub fn into_partial(self) -> Answer {
+        let finish_reason = Some("deadline".into());
+        Answer { text: self.text, info: CompletionInfo { finish_reason, ..self.info } }
+    }
+
+    /// Ends the reply and returns the answer with its whole text.
+    ///
+    /// # Errors
+    /// If the reply is an error, has no text, or is incomplete by its bytes. They are complete with
+    /// closed JSON, `[DONE]` or a finish reason.
+    pub fn finish(mut self, end: End) -> Result<Answer, AttemptError> {
+        let body = mem::replace(&mut self.body, Body::Start(Vec::new()));
+        self.end_body(body, end)
+            .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))?;
+        if is_blank(&self.text) {
+            return Err(no_text(self.info.finish_reason.as_deref()).into());
+        }
+        Ok(Answer { text: self.text, info: self.info })
+    }
+
+    fn decode_bytes(&mut self, bytes: &[u8]) -> Result<(), AttemptError> {
+        let start;
+        let mut bytes = bytes;
+        if let Body::Start(kept) = &mut self.body {
+            kept.extend_from_slice(bytes);
+            let visible = kept.strip_prefix(BYTE_ORDER_MARK).unwrap_or(kept).trim_ascii_start();
+            // Empty, or the start of one of the two.
+            if BYTE_ORDER_MARK.starts_with(visible) || b"\x1f" == visible {
+                *kept = visible.to_vec();
+                return Ok(());
+            }
+            start = visible.to_vec();
+            bytes = &start;
+            let is_whole = self.is_compressed
+                || start.starts_with(GZIP_MAGIC)
+                || matches!(start[0], b'{' | b'[' | b'"' | b'<');
+            self.body = match is_whole {
+                true => Body::Whole(Vec::new()),
+                false => Body::Stream(EventReader::default()),
+            };
+        }
+        match &mut self.body {
+            Body::Whole(body) if self.status.is_success() => {
+                if body.len() + bytes.len() > MAX_REPLY {
+                    return Err(Failure::AnswerTooLarge.into());
+                }
+                body.extend_from_slice(bytes);
+            }
+            Body::Whole(body) => {
+                body.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - body.len())]);
+                self.is_done = body.len() == MAX_ERROR;
+            }
+            Body::Start(_) | Body::Stream(_) => self.decode_stream(bytes)?,
+        }
+        Ok(())
+    }
+
+    fn decode_stream(&mut self, mut bytes: &[u8]) -> Result<(), AttemptError> {
+        while let Body::Stream(events) = &mut self.body {
+            let Some(event) = events.next(&mut bytes) else {
+                return match events.len() > MAX_EVENT {
+                    true => Err(not_a_completion()),
+                    false => Ok(()),
+                };
+            };
+            self.event(event)?;
+            if self.text.len() > MAX_REPLY {
+                return Err(Failure::AnswerTooLarge.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn end_body(&mut self, body: Body, end: End) -> Result<(), AttemptError> {
+        match body {
+            Body::Whole(body) if self.is_compressed || body.starts_with(GZIP_MAGIC) => {
+                Err(self.error(&"its reply is compressed".into()))
+            }
+            Body::Whole(body) if !self.status.is_success() => Err(self.error_text(&body)),
+            Body::Whole(body) => self.end_whole(&body, end),
+            Body::Stream(events) => self.end_stream(events, end),
+            Body::Start(_) if end == End::Truncated => Err(AttemptError::connection_closed()),
+            Body::Start(_) => Err(not_a_completion()),
+        }
+    }
+
+    fn end_whole(&mut self, body: &[u8], end: End) -> Result<(), AttemptError> {
+        let body = body.trim_ascii();
+        if body.starts_with(b"<") {
+            return Err(Failure::UpstreamWebPage.into());
+        }
+        if let Some(chunk) = chunk::from_slice(body) {
+            return self.chunk(chunk, body, false);
+        }
+        match closed_length(body) {
+            // Some end JSON as if it were a stream.
+            Some(length) if length < body.len() && is_end_of_stream(&body[length..]) => {
+                self.end_whole(&body[..length], end)
+            }
+            Some(_) => match json::from_slice::<Value>(body) {
+                Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
+                _ => Err(not_a_completion()),
+            },
+            None if end == End::Truncated || is_cut(body) => Err(AttemptError::connection_closed()),
+            None => Err(not_a_completion()),
+        }
+    }
+
+    fn end_stream(&mut self, events: EventReader, end: End) -> Result<(), AttemptError> {
+        // An event without its end is whole if its data is.
+        let last = events.finish().filter(|last| {
+            let data = last.data.trim_ascii();
+            closed_length(data).is_some()
+                || is_done_marker(data)
+                || last.name == "error"
+                || end == End::Eof && !is_cut(data)
+        });
+        if let Some(last) = last {
+            self.event(last)?;
+        }
+        match end {
+            _ if self.is_done || self.info.finish_reason.is_some() => Ok(()),
+            End::Eof if !self.has_chunks => Err(not_a_completion()),
+            End::Eof | End::Truncated => Err(AttemptError::connection_closed()),
+        }
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), AttemptError> {
+        if self.is_done {
+            return Ok(());
+        }
+        let data = event.data.trim_ascii();
+        if event.name == "error" {
+            return Err(self.error_text(data));
+        }
+        if is_done_marker(data) {
+            self.is_done = true;
+            return Ok(());
+        }
+        if let Some(chunk) = chunk::from_slice(data) {
+            self.has_chunks = true;
+            return self.chunk(chunk, data, true);
+        }
+        let is_named = !event.name.is_empty() && event.name != "message";
+        match json::from_slice::<Value>(data) {
+            Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
+            Ok(Value::Array(items)) if !items.is_empty() => Err(not_a_completion()),
+            Ok(Value::Object(_)) => Err(not_a_completion()),
+            // Null, a number, or a ping in words of its own.
+            Ok(_) => Ok(()),
+            Err(_) if is_named => Ok(()),
+            Err(_) if is_cut(data) => Err(not_a_completion()),
+            Err(_) => Err(self.error_text(data)),
+        }
+    }
+
+    /// Applies a completion, or a chunk of a stream. `json` is its source.
+    fn chunk(&mut self, chunk: Chunk, json: &[u8], is_stream: bool) -> Result<(), AttemptError> {
+        if let Some(error) = chunk.error.filter(error::is_error) {
+            return Err(self.error(&error));
+        }
+        let Some(choice) = chunk.choices.0 else {
+            let object: Value = json::from_slice(json).unwrap_or_default();
+            if error::reports_error(&object) {
+                return Err(self.error(&object));
+            }
+            self.add_info(chunk.model.0, None, chunk.usage);
+            return Ok(());
+        };
+        if let Some(error) = choice.error.as_ref().filter(|error| error::is_error(error)) {
+            return Err(self.error(error));
+        }
+        let reason = choice.finish_reason.0.as_deref().filter(|reason| is_reason(reason));
+        if reason.is_some_and(is_failed) {
+            let failed = Localized::new("the model stopped with an error", "模型中途出错");
+            return Err(AttemptError::retryable(Failure::UpstreamFailed(failed)));
+        }
+        self.add_info(chunk.model.0, reason.map(str::to_owned), chunk.usage);
+        match (choice.delta.0, choice.message.0) {
+            (Some(delta), _) if is_stream => self.add_part(delta),
+            (_, Some(message)) if is_stream => return self.add_message(message),
+            (_, Some(message)) => self.add_part(message),
+            (Some(delta), None) => self.add_part(delta),
+            (None, None) => {}
+        }
+        Ok(())
+    }
+
+    fn add_info(&mut self, model: Option<String>, reason: Option<String>, usage: Option<Value>) {
+        let name = |name: String| self.redactor.name(&name).into_owned();
+        self.info.model = self.info.model.take().or(model.map(name));
+        self.info.finish_reason = reason.map(name).or(self.info.finish_reason.take());
+        let usage = usage.map(|usage| self.redactor.value(usage));
+        self.info.usage = usage.or(self.info.usage.take());
+    }
+
+    /// Adds a part: its content, or its refusal if there is no content.
+    fn add_part(&mut self, part: Part) {
+        // Some models send both. The one that came first goes on.
+        let may_refuse = self.is_refusal || is_blank(&self.text);
+        let refusal = part.refusal.non_empty().filter(|_| may_refuse);
+        let content = part
+            .content
+            .non_empty()
+            .filter(|content| !self.is_refusal && (refusal.is_none() || !is_blank(content)));
+        let text = content.or_else(|| {
+            self.is_refusal |= refusal.is_some();
+            refusal
+        });
+        let Some(text) = text else { return };
+        self.is_from_messages = false;
+        match self.text.is_empty() {
+            // Without a copy: a whole answer can be large.
+            true => self.text = text,
+            false => self.text.push_str(&text),
+        }
+    }
+
+    /// Adds a `message` of a stream. It repeats the text so far, or is the next piece.
+    fn add_message(&mut self, message: Part) -> Result<(), AttemptError> {
+        let Some(text) = message.content.non_empty().or(message.refusal.non_empty()) else {
+            return Ok(());
+        };
+        match text.strip_prefix(self.text.as_str()) {
+            Some(new) => self.text.push_str(new),
+            None if self.is_from_messages => self.text.push_str(&text),
+            None => return Err(not_a_completion()),
+        }
+        self.is_from_messages = true;
+        Ok(())
+    }
+
+    fn error(&self, value: &Value) -> AttemptError {
+        error::from_value(self.status, value, &self.redactor)
+    }
+
+    fn error_text(&self, text: &[u8]) -> AttemptError {
+        error::from_reply(self.status, text, &self.redactor)
+    }
+}
+
+fn not_a_completion() -> AttemptError {
+    Failure::UpstreamFailed(Localized::new(
+        "its reply is not a chat completion",
+        "它的回复不是 chat completion",
+    ))
+    .into()
+}
+
+/// Returns the failure of a complete answer without text.
+fn no_text(finish_reason: Option<&str>) -> Failure {
+    match finish_reason {
+        // Zhipu's word is `sensitive`.
+        Some("content_filter" | "sensitive") => Failure::AnswerFiltered,
+        reason => Failure::AnswerEmpty { out_of_tokens: reason == Some("length") },
+    }
+}
+
+fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
+}
+
+/// Returns whether a finish reason says anything.
+fn is_reason(reason: &str) -> bool {
+    let reason = reason.trim();
+    !reason.is_empty() && !reason.eq_ignore_ascii_case("null")
+}
+
+/// Returns whether a finish reason means that the answer is incomplete because of an error.
+fn is_failed(reason: &str) -> bool {
+    let reason = reason.trim().to_ascii_lowercase();
+    let words = ["abort", "aborted", "cancelled", "canceled", "failed", "interrupted", "timeout"];
+    reason.contains("error")
+        || words.contains(&reason.as_str())
+        // DeepSeek's word for an overloaded server.
+        || reason == "insufficient_system_resource"
+}
+
+fn is_done_marker(data: &[u8]) -> bool {
+    let bare = data.strip_prefix(b"\"").and_then(|data| data.strip_suffix(b"\"")).unwrap_or(data);
+    bare.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
+}
+
+/// Returns whether bytes have nothing but blanks, comments and `[DONE]`.
+fn is_end_of_stream(bytes: &[u8]) -> bool {
+    bytes.split(|byte| b"\r\n".contains(byte)).map(<[u8]>::trim_ascii).all(|line| {
+        let data = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii);
+        line.is_empty() || line.starts_with(b":") || data.is_some_and(is_done_marker)
+    })
+}
+
+/// Returns whether a list holds an error.
+fn is_error_list(value: &Value) -> bool {
+    let is_error = |item: &Value| item.is_object() && error::reports_error(item);
+    value.as_array().is_some_and(|items| items.iter().any(is_error))
+}
+
+/// Returns the length of the JSON value at the start of the bytes, or `None` if it is not closed.
+fn closed_length(json: &[u8]) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
+    values.next()?.ok()?;
+    Some(values.byte_offset())
+}
+
+/// Returns whether bytes are JSON that ends too early.
+fn is_cut(json: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(json).is_err_and(|error| error.is_eof())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::RETRY_AFTER;
+    use serde_json::json;
+
+    use super::*;
+
+    fn decode_in(body: &[u8], size: usize, end: End) -> Result<Answer, AttemptError> {
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+        for bytes in body.chunks(size) {
+            decoder.decode(bytes)?;
+        }
+        decoder.finish(end)
+    }
+
+    /// Decodes a body in several cuts, with the same result.
+    #[track_caller]
+    fn decode(body: impl AsRef<[u8]>, end: End) -> Result<Answer, Failure> {
+        let body = body.as_ref();
+        let whole = decode_in(body, usize::MAX, end);
+        for size in 1..12 {
+            assert_eq!(decode_in(body, size, end), whole, "cut into {size}");
+        }
+        whole.map_err(|error| error.failure)
+    }
+
+    #[track_caller]
+    fn check(body: impl AsRef<[u8]>, text: &str) {
+        let body = body.as_ref();
+        match decode(body, End::Eof) {
+            Ok(answer) => assert_eq!(answer.text, text),
+            Err(failure) => panic!("{}: {failure:?}", String::from_utf8_lossy(body)),
+        }
+    }
+
+    #[track_caller]
+    fn check_message(message: &str, text: &str) {
+        check(format!("{{\"choices\":[{{\"message\":{message}}}]}}"), text);
+    }
+
+    #[track_caller]
+    fn fails(body: impl AsRef<[u8]>, code: &str) {
+        let body = body.as_ref();
+        let result = decode(body, End::Eof).map(|answer| answer.text);
+        let found = result.as_ref().map_err(Failure::code);
+        assert_eq!(found.err(), Some(code), "{}: {result:?}", String::from_utf8_lossy(body));
+    }
+
+    /// Returns a chunk with this delta.
+    fn chunk(content: &str) -> String {
+        format!("data: {}\n\n", json!({"choices": [{"delta": {"content": content}}]}))
+    }
+
+    const DONE: &str = "data: [DONE]\n\n";
+    const STOP: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+
+    #[test]
+    fn answer_is_the_content_of_the_first_choice() {
+        check_message(r#"{"content":" 你好\n\u0000<b>\ud83d\ude00 "}"#, " 你好\n\0<b>😀 ");
+        check_message(
+            r#"{"content":[{"type":"text","text":"a"},{"type":"thinking","text":"no"},{"type":"text","text":"b"}]}"#,
+            "ab",
+        );
+        check_message(r#"{"content":"cut \ud83d"}"#, "cut \u{fffd}");
+        check_message(r#"{"content":null,"refusal":"I can't."}"#, "I can't.");
+        check_message(r#"{"content":"","refusal":"I can't."}"#, "I can't.");
+        check_message(r#"{"content":" ","refusal":"I can't."}"#, "I can't.");
+        check_message(r#"{"content":"a","reasoning_content":"hm","refusal":null}"#, "a");
+    }
+
+    #[test]
+    fn empty_errors_beside_an_answer_are_ignored() {
+        for beside in [
+            "\"error\":null",
+            "\"error\":\"\"",
+            "\"error\":{}",
+            "\"error\":false",
+            "\"error\":{\"message\":\"\",\"type\":\"\",\"code\":null}",
+            "\"model\":7",
+        ] {
+            let choice = "{\"message\":{\"content\":\"a\"},\"finish_reason\":0}";
+            check(format!("{{{beside},\"choices\":[{choice}]}}"), "a");
+        }
+    }
+
+    #[test]
+    fn info_holds_model_finish_reason_and_usage() {
+        let body = r#"{"id":1,"model":"m-1","choices":[{"index":0,"message":{"content":"a"},"finish_reason":"length"}],"usage":{"prompt_tokens":1}}"#;
+        let expected = CompletionInfo {
+            model: Some("m-1".into()),
+            finish_reason: Some("length".into()),
+            usage: Some(json!({"prompt_tokens": 1})),
+        };
+        assert_eq!(decode(body, End::Eof).unwrap().info, expected);
+    }
+
+    #[test]
+    fn answer_without_text_is_a_failure() {
+        for body in [
+            "{}",
+            r#"{"choices":null}"#,
+            r#"{"choices":[]}"#,
+            r#"{"choices":[{}]}"#,
+            r#"{"choices":7}"#,
+            r#"{"choices":[["a","b"]]}"#,
+            r#"{"choices":[{"message":null}]}"#,
+            r#"{"choices":[{"message":["a"]}]}"#,
+            r#"{"choices":[{"message":{"content":null,"tool_calls":[]}}]}"#,
+            r#"{"choices":[{"message":{"content":""}}]}"#,
+            r#"{"choices":[{"message":{"content":" \n"}}]}"#,
+            r#"{"choices":[{"message":{"content":null,"reasoning_content":"hm"}}]}"#,
+            r#"{"choices":[{"message":{"content":{"a":1}}}]}"#,
+            r#"{"choices":[{"message":{"content":7}}]}"#,
+            r#"{"choices":[{"message":{"content":[]}}]}"#,
+            DONE,
+        ] {
+            fails(body, "answer_empty");
+        }
+        let out_of_tokens = r#"{"choices":[{"message":{"content":null},"finish_reason":"length"}]}"#;
+        let failure = decode(out_of_tokens, End::Eof).unwrap_err();
+        assert_eq!(failure, Failure::AnswerEmpty { out_of_tokens: true });
+        let filtered =
+            r#"{"choices":[{"message":{"content":""},"finish_reason":"content_filter"}]}"#;
+        fails(filtered, "answer_filtered");
+        fails(format!("data: {filtered}\n\n"), "answer_filtered");
+    }
+
+    #[test]
+    fn other_replies_are_failures_of_the_upstream() {
+        for body in [
+            "",
+            "\"x\"",
+            "hello",
+            "[]",
+            "[1]",
+            "{broken",
+            "{\"choices\":[{\"message\":{\"content\":\"a",
+            "{\"choices\":[{\"message\":{\"content\":\"a\"}}]}{}",
+        ] {
+            fails(body, "upstream_failed");
+        }
+        let page = decode("\n<!doctype html>", End::Eof);
+        assert_eq!(page.unwrap_err(), Failure::UpstreamWebPage);
+    }
+
+    #[test]
+    fn bytes_decide_before_labels() {
+        let json = r#"{"choices":[{"message":{"content":"a"}}]}"#;
+        let stream = format!("{}{STOP}", chunk("a"));
+        for body in [json, &stream] {
+            for (before, after) in [
+                ("", ""),
+                ("\n \n", ""),
+                ("\u{feff}", ""),
+                ("\u{feff} \r\n", "\n"),
+                ("", "\n\ndata: [DONE]\n\n"),
+                ("", "\ndata: \"[DONE]\" \n"),
+                ("", ": bye\n\n"),
+            ] {
+                check(format!("{before}{body}{after}"), "a");
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_stream_are_joined() {
+        let stream = concat!(
+            ": keep-alive\r\n\r\n",
+            "data:{\"model\":\"m\",\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":null,\"reasoning_content\":\"hm\"}}]}\r\n\r\n",
+            "event: x\nid: 1\ndata: {\"choices\":[{\"delta\":{\"content\":\"你\"}}]}\n\n",
+            "data: {\"choices\":[{\"delta\":{\"content\":\"好😀\"}}]}\r\r",
+            "data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"no\"}}]}\n\n",
+            "data: null\n\nevent: ping\ndata: pong\n\ndata: {\"type\":\"ping\"}\n\n",
+            "data: {\"choices\":[{\"delta\":\ndata: {\"content\":\"!\"},\"finish_reason\":\"stop\"}]}\n\n",
+            "data: {\"choices\":[],\"usage\":{\"total_tokens\":3}}\n\n",
+            "data: {\"choices\":null}\n\n",
+            "data: [DONE]\n\n",
+        );
+        let Answer { text, info } = decode(stream, End::Eof).unwrap();
+        assert_eq!(text, "你好😀!");
+        assert_eq!((info.model.as_deref(), info.finish_reason.as_deref()), (Some("m"), Some("stop")));
+        assert_eq!(info.usage.unwrap()["total_tokens"], 3);
+    }
+
+    #[test]
+    fn stream_is_complete_with_done_or_a_finish_reason() {
+        let text = chunk("a");
+        for end in ["data: [DONE]", "data: [DONE] \n\n", "data: \"[DONE]\"\n\n", STOP] {
+            check(format!("{text}{end}"), "a");
+        }
+        let unfinished = |reason: &str| {
+            format!(
+                "data: {{\"choices\":[{{\"delta\":{{\"content\":\"a\"}},\"finish_reason\":{reason}}}]}}\n\n"
+            )
+        };
+        for reason in ["null", "\"\"", "\"null\"", "\" \""] {
+            fails(unfinished(reason), "upstream_failed");
+        }
+        fails(format!("{text}data: {{\"choi"), "upstream_failed");
+    }
+
+    #[test]
+    fn truncated_reply_is_complete_only_by_its_bytes() {
+        let complete = [
+            r#"{"choices":[{"message":{"content":"a"}}]}"#.to_owned(),
+            format!("{}{DONE}", chunk("a")),
+            format!("{}{STOP}", chunk("a")),
+            format!("{}{STOP}data: {{\"cho", chunk("a")),
+            format!("{}data: {{\"choices\":[{{\"finish_reason\":\"stop\"}}]}}", chunk("a")),
+        ];
+        for body in complete {
+            assert_eq!(decode(&body, End::Truncated).unwrap().text, "a", "{body}");
+        }
+        for body in ["", " ", r#"{"choices":[{"message":{"content":"a"}}]"#, &chunk("a"), "data: [D"] {
+            let failure = decode(body, End::Truncated).unwrap_err();
+            assert_eq!(failure.code(), "upstream_failed", "{body}");
+        }
+    }
+
+    #[test]
+    fn delta_wins_over_message_in_a_stream() {
+        let both = |so_far: &str, new: &str| {
+            let choice = json!({"message": {"content": so_far}, "delta": {"content": new}});
+            format!("data: {}\n\n", json!({"choices": [choice]}))
+        };
+        let stream = [both("The", "The"), both("The sky", " sky"), both("", "!"), STOP.into()];
+        check(stream.concat(), "The sky!");
+    }
+
+    #[test]
+    fn message_in_a_stream_repeats_or_continues_the_text() {
+        let message = |content: &str| {
+            format!("data: {}\n\n", json!({"choices": [{"message": {"content": content}}]}))
+        };
+        check([message("a"), message("ab"), message("abc"), DONE.into()].concat(), "abc");
+        check([message("a"), message("b"), message("c"), DONE.into()].concat(), "abc");
+        check([chunk("a"), chunk("b"), message("ab"), DONE.into()].concat(), "ab");
+        check([chunk("a"), message(""), message("ab!"), DONE.into()].concat(), "ab!");
+        fails([chunk("a"), message("b"), DONE.into()].concat(), "upstream_failed");
+    }
+
+    #[test]
+    fn refusal_is_the_answer_if_there_is_no_content() {
+        let refusal = "data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't.\"}}]}\n\n";
+        check(format!("{refusal}{DONE}"), "I can't.");
+        check(format!("{}{refusal}{DONE}", chunk("a")), "a");
+        check(format!("{refusal}{}{DONE}", chunk("a")), "I can't.");
+    }
+
+    #[test]
+    fn error_in_a_stream_is_found_in_every_shape() {
+        let events = [
+            (r#"data: {"error":{"message":"x","code":"rate_limit_exceeded"}}"#, "upstream_busy"),
+            (r#"data: {"error":{"message":"overloaded"}}"#, "upstream_failed"),
+            (r#"data: {"error":"x"}"#, "upstream_failed"),
+            (r#"data: [{"error":{"message":"x","code":429}}]"#, "upstream_busy"),
+            (r#"data: {"object":"error","message":"x","code":400}"#, "upstream_refused"),
+            ("event: error\ndata: overloaded", "upstream_failed"),
+            ("event: error\ndata: {\"code\":\"invalid_api_key\"}", "upstream_key"),
+            (r#"data: {"code":500,"msg":"x"}"#, "upstream_failed"),
+            (r#"data: {"code":"500","message":"x","choices":[]}"#, "upstream_failed"),
+            (r#"data: {"detail":"x"}"#, "upstream_failed"),
+            (r#"data: {"error_code":336000,"error_msg":"x"}"#, "upstream_failed"),
+            (r#"data: {"choices":[{"error":{"code":502,"message":"x"}}]}"#, "upstream_failed"),
+            (r#"data: {"choices":[{"delta":{},"finish_reason":"error"}]}"#, "upstream_failed"),
+            ("data: nonsense", "upstream_failed"),
+            (r#"data: "x""#, "upstream_failed"),
+            (r#"data: ["x"]"#, "upstream_failed"),
+        ];
+        for (event, code) in events {
+            fails(format!("{event}\n\n"), code);
+            fails(format!("{}{event}\n\n{STOP}{DONE}", chunk("a")), code);
+        }
+    }
+
+    #[test]
+    fn error_in_the_place_of_a_completion_is_classified() {
+        for (body, code) in [
+            (r#"{"error":{"code":"invalid_api_key"}}"#, "upstream_key"),
+            (r#"[{"error":{"code":429,"message":"x"}}]"#, "upstream_busy"),
+            (r#"{"code":500,"msg":"x"}"#, "upstream_failed"),
+            (r#"{"detail":"x"}"#, "upstream_failed"),
+            (r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, "upstream_quota"),
+            (r#"{"choices":[{"finish_reason":"error","error":{"code":429}}]}"#, "upstream_busy"),
+            (r#"{"choices":[{"message":{"content":"a"},"finish_reason":"error"}]}"#, "upstream_failed"),
+        ] {
+            fails(body, code);
+        }
+    }
+
+    #[test]
+    fn error_status_counts_even_if_the_body_is_cut() {
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
+        let mut decoder =
+            Decoder::new(StatusCode::TOO_MANY_REQUESTS, &headers, Redactor::default());
+        decoder.decode(b"{\"error\":").unwrap();
+        let error = decoder.finish(End::Truncated).unwrap_err();
+        assert_eq!((error.failure.code(), error.retryable), ("upstream_busy", true));
+        assert_eq!(error.retry_after.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn compressed_reply_is_reported() {
+        let gzip = b"\x1f\x8b\x08\x00\x00";
+        fails(gzip, "upstream_failed");
+        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "br".parse().unwrap())]);
+        for (status, code) in [(200, "upstream_failed"), (401, "upstream_key"), (400, "upstream_refused")]
+        {
+            let status = StatusCode::from_u16(status).unwrap();
+            let mut decoder = Decoder::new(status, &headers, Redactor::default());
+            decoder.decode(b"\x0b\x02").unwrap();
+            assert_eq!(decoder.finish(End::Eof).unwrap_err().failure.code(), code);
+        }
+    }
+
+    #[test]
+    fn sizes_are_limited() {
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+        decoder.decode(b"{").unwrap();
+        let blanks = vec![b' '; MAX_REPLY];
+        assert_eq!(decoder.decode(&blanks).unwrap_err().failure, Failure::AnswerTooLarge);
+
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+        decoder.decode(b"data: ").unwrap();
+        let event = vec![b'x'; MAX_EVENT + 1];
+        assert_eq!(decoder.decode(&event).unwrap_err().failure.code(), "upstream_failed");
+    }
+
+    #[test]
+    fn partial_answer_ends_at_the_deadline() {
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+        decoder.decode(chunk("a").as_bytes()).unwrap();
+        assert_eq!(decoder.text(), "a");
+        let answer = decoder.into_partial();
+        assert_eq!((answer.text.as_str(), answer.info.finish_reason.as_deref()), ("a", Some("deadline")));
+    }
+}

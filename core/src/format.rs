@@ -1,0 +1,124 @@
+//! The formats of an answer.
+
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue};
+
+use crate::accept::{media_type, preferred};
+
+/// The format of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// The bare answer.
+    #[default]
+    Text,
+    /// One object that the deep-chat, n8n and Flowise widgets all read.
+    Json,
+    /// Server-sent events.
+    Sse,
+    /// The JSON lines of n8n's chat.
+    Ndjson,
+}
+
+impl Format {
+    /// Every format. Parsing, sentences, tests and documents go by this list.
+    pub const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Sse, Self::Ndjson];
+
+    /// Returns the name in `?format=`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Sse => "sse",
+            Self::Ndjson => "ndjson",
+        }
+    }
+
+    /// Returns the media type in `Accept`.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain",
+            Self::Json => "application/json",
+            Self::Sse => "text/event-stream",
+            Self::Ndjson => "application/x-ndjson",
+        }
+    }
+
+    /// Returns the `Content-Type` of an answer.
+    pub fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Text => "text/plain; charset=utf-8",
+            other => other.media_type(),
+        })
+    }
+
+    /// Returns the format of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Returns the format that the headers ask for: by `Accept`, else JSON for a JSON request,
+    /// else text.
+    ///
+    /// `n8n_message` is set for a question from n8n's chat. It reads lines if it accepts text.
+    pub fn from_headers(headers: &HeaderMap, n8n_message: bool) -> Self {
+        let by_range = |range: &str| {
+            Self::ALL.into_iter().find(|format| range.eq_ignore_ascii_case(format.media_type()))
+        };
+        match preferred(headers, ACCEPT, by_range) {
+            Some(Self::Text) if n8n_message => Self::Ndjson,
+            Some(format) => format,
+            None if media_type(headers).as_deref() == Some("application/json") => Self::Json,
+            None => Self::Text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::CONTENT_TYPE;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(accept: &str, content_type: &str, n8n_message: bool, format: Format) {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(ACCEPT, accept), (CONTENT_TYPE, content_type)] {
+            if !value.is_empty() {
+                headers.insert(name, value.parse().unwrap());
+            }
+        }
+        let found = Format::from_headers(&headers, n8n_message);
+        assert_eq!(found, format, "{accept} {content_type}");
+    }
+
+    #[test]
+    fn highest_weight_in_accept_wins() {
+        check("", "", false, Format::Text);
+        check("*/*", "", false, Format::Text);
+        check(
+            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+            "",
+            false,
+            Format::Text,
+        );
+        check("application/json", "", false, Format::Json);
+        check("application/json, text/plain, */*", "", false, Format::Json);
+        check("text/plain;q=0.5, text/event-stream", "", false, Format::Sse);
+        check("application/json;q=0, text/plain", "", false, Format::Text);
+        check("Application/X-NDJSON; charset=utf-8", "", false, Format::Ndjson);
+        check("text/html", "application/json; charset=utf-8", false, Format::Json);
+        check("text/plain", "application/json", false, Format::Text);
+        check("text/plain", "application/json", true, Format::Ndjson);
+        check("*/*", "application/json", true, Format::Json);
+        check("application/json, text/plain", "", true, Format::Json);
+    }
+
+    #[test]
+    fn every_format_is_found_by_its_name_and_type() {
+        for format in Format::ALL {
+            assert_eq!(Format::from_name(format.name()), Some(format));
+            check(format.media_type(), "", false, format);
+        }
+        assert_eq!(Format::from_name("xml"), None);
+    }
+}
