@@ -17,7 +17,7 @@ use crate::runtime::Runtime;
 ///
 /// An event that is not an HTTP request gets a 400 response. If its path and query exceed 64 KB,
 /// it gets a 414. An error of the handler, a panic, and a response above [`MAX_REPLY`] are
-/// reported to the platform, and the client gets the platform's own error. Return a [`Response`]
+/// reported to the platform. The client then gets the platform's own error. Return a [`Response`]
 /// for any error that the client should read.
 ///
 /// # Errors

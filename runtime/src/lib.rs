@@ -98,7 +98,7 @@ where
 /// Runs a handler that takes the event's bytes and returns the reply's bytes, both unchanged.
 ///
 /// # Errors
-/// Fails at once if `SCF_RUNTIME_API` is missing or invalid, and later if the runtime API fails
+/// Fails at once if `SCF_RUNTIME_API` is missing or invalid. Fails later if the runtime API fails
 /// for 60 seconds. End the process then: the platform starts a new instance.
 pub fn run_bytes<H>(handler: H) -> anyhow::Result<()>
 where

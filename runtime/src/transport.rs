@@ -85,9 +85,9 @@ impl Connector for TcpConnector {
 /// A TCP connection that sends when its output buffer is full or a response is awaited. A small
 /// request leaves in a single write.
 ///
-/// It ignores ureq's timeouts. The platform requires `next` to have none
-/// (<https://cloud.tencent.com/document/product/583/47274>). A reply whose answer timed out would
-/// be posted again, perhaps after a freeze, and could then count for the next invocation.
+/// It ignores ureq's timeouts. The platform forbids one for `next`
+/// (<https://cloud.tencent.com/document/product/583/47274>). After a timeout, a reply would be
+/// posted again, perhaps after a freeze. It could then count for the next invocation.
 #[derive(Debug)]
 struct TcpTransport {
     stream: TcpStream,

@@ -21,7 +21,10 @@ fn envelope_has_all_members() {
     check(
         Response::builder().status(404).header("Content-Type", "text/plain"),
         "没有\n\"",
-        r#"{"isBase64Encoded":false,"statusCode":404,"headers":{"content-type":"text/plain"},"body":"没有\n\""}"#,
+        concat!(
+            r#"{"isBase64Encoded":false,"statusCode":404,"#,
+            r#""headers":{"content-type":"text/plain"},"body":"没有\n\""}"#
+        ),
     );
 }
 
@@ -33,7 +36,10 @@ fn repeated_header_becomes_an_array() {
             .header("set-cookie", "b=2")
             .header("set-cookie", "c=3"),
         "",
-        r#"{"isBase64Encoded":false,"statusCode":200,"headers":{"set-cookie":["a=1","b=2","c=3"]},"body":""}"#,
+        concat!(
+            r#"{"isBase64Encoded":false,"statusCode":200,"#,
+            r#""headers":{"set-cookie":["a=1","b=2","c=3"]},"body":""}"#
+        ),
     );
 }
 

@@ -120,7 +120,8 @@ fn every_member_may_be_missing_or_null() {
         r#"{"queryString": null}"#,
         r#"{"queryStringParameters": {}}"#,
         r#"{"body": null, "headers": null}"#,
-        r#"{"httpMethod": "", "path": "", "queryString": {}, "headers": {}, "body": "", "requestContext": 7}"#,
+        r#"{"httpMethod": "", "path": "", "queryString": {}, "headers": {}, "body": "",
+            "requestContext": 7}"#,
         r#"{"httpMethod": null, "path": null, "queryString": null, "queryStringParameters": null,
             "headers": null, "body": null, "isBase64Encoded": null, "requestContext": null}"#,
     ] {
@@ -222,7 +223,8 @@ fn paths_may_arrive_decoded_or_encoded() {
 
 #[test]
 fn header_names_are_case_insensitive() {
-    let event = r#"{"httpMethod": "GET", "headers": {"Content-Type": "a", "X-List": ["b", "c"], "x-list": "d",
+    let event = r#"{"httpMethod": "GET", "headers": {
+        "Content-Type": "a", "X-List": ["b", "c"], "x-list": "d",
         "X-Number": 7, "X-Text": "é", "x-empty": ""}}"#;
     let headers = request(event).headers().clone();
     let all = |headers: &HeaderMap, name: &str| -> Vec<Vec<u8>> {
@@ -238,7 +240,8 @@ fn header_names_are_case_insensitive() {
 #[test]
 fn invalid_headers_are_skipped() {
     for headers in [
-        r#"{"a b": "1", "": "2", "x": "a\r\nb", "y": null, "你": "3", "z": ["\u0000"], "w": "\ud800", "ok": "4"}"#,
+        r#"{"a b": "1", "": "2", "x": "a\r\nb", "y": null, "你": "3", "z": ["\u0000"], "w": "\ud800",
+            "ok": "4"}"#,
         r#"{"ok": "4", "no": true}"#,
     ] {
         let request = request(format!(r#"{{"httpMethod": "GET", "headers": {headers}}}"#));

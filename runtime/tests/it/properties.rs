@@ -18,7 +18,9 @@ proptest! {
     #[test]
     fn query_survives_the_round_trip(pairs in pairs()) {
         let event = json!({"httpMethod": "GET", "queryString": pairs}).to_string();
-        let Event::Http(request) = Event::read(event.into_bytes()) else { panic!("not an HTTP request") };
+        let Event::Http(request) = Event::read(event.into_bytes()) else {
+            panic!("not an HTTP request")
+        };
         let mut decoded = BTreeMap::<String, Vec<String>>::new();
         let query = request.uri().query().unwrap_or_default().as_bytes();
         for (name, value) in form_urlencoded::parse(query).into_owned() {
@@ -34,14 +36,16 @@ proptest! {
             other => panic!("{other:?}"),
         };
         let encoded = STANDARD.encode(&bytes);
-        prop_assert_eq!(body(json!({"httpMethod": "POST", "body": encoded, "isBase64Encoded": true})), bytes);
+        let encoded = json!({"httpMethod": "POST", "body": encoded, "isBase64Encoded": true});
+        prop_assert_eq!(body(encoded), bytes);
         prop_assert_eq!(body(json!({"httpMethod": "POST", "body": &text})), text.as_bytes());
     }
 
     #[test]
     fn response_body_is_unchanged(text in any::<String>(), bytes in any::<Vec<u8>>()) {
         for body in [text.into_bytes(), bytes] {
-            let envelope: Value = serde_json::from_slice(&envelope(Response::new(body.clone())).unwrap()).unwrap();
+            let envelope = envelope(Response::new(body.clone())).unwrap();
+            let envelope: Value = serde_json::from_slice(&envelope).unwrap();
             let sent = envelope["body"].as_str().unwrap();
             let sent = match envelope["isBase64Encoded"] == true {
                 true => STANDARD.decode(sent).unwrap(),
@@ -52,7 +56,10 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_can_be_read(bytes in any::<Vec<u8>>(), json in "[{}\\[\\]\":,a-z0-9 ]{0,60}") {
+    fn any_bytes_can_be_read(
+        bytes in any::<Vec<u8>>(),
+        json in "[{}\\[\\]\":,a-z0-9 ]{0,60}",
+    ) {
         for bytes in [bytes, json.into_bytes()] {
             if let Event::Other(same) = Event::read(bytes.clone()) {
                 prop_assert_eq!(same, bytes);
