@@ -74,9 +74,9 @@ impl Emulator {
         let shared = (log.clone(), pid.clone(), queue.clone());
         let run = async move {
             let (log, pid, queue) = shared;
-            let Sockets { listener, api_listener, signals, address, api } =
-                match Sockets::new(&addresses, settings.signals).await {
-                    Ok(sockets) => sockets,
+            let Setup { listener, api_listener, signals, address, api } =
+                match Setup::new(&addresses, settings.signals).await {
+                    Ok(setup) => setup,
                     Err(error) => return drop(started.send(Err(error))),
                 };
             let state = InstanceState::default();
@@ -185,8 +185,8 @@ impl Drop for Emulator {
     }
 }
 
-/// The sockets and signal handlers.
-struct Sockets {
+/// The sockets and signal handlers, whose setup may fail.
+struct Setup {
     listener: TcpListener,
     api_listener: TcpListener,
     address: SocketAddr,
@@ -194,7 +194,7 @@ struct Sockets {
     signals: Option<[Signal; 3]>,
 }
 
-impl Sockets {
+impl Setup {
     async fn new(addresses: &[SocketAddr], signals: bool) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(addresses).await.map_err(|error| {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
@@ -219,7 +219,7 @@ impl Sockets {
     }
 }
 
-/// Handles Ctrl-C, `kill`, and the closing of the terminal.
+/// Returns the signals of Ctrl-C, `kill`, and a closed terminal.
 fn termination_signals() -> io::Result<[Signal; 3]> {
     Ok([
         signal(SignalKind::interrupt())?,

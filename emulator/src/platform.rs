@@ -227,7 +227,7 @@ impl Platform {
         self.log.platform(format!("{request_id} failed: {}: {}", failure.status, failure.message));
         if let Some(report) = &failure.report {
             let report = String::from_utf8_lossy(report);
-            self.log.platform(format!("error of the function: {report}"));
+            self.log.platform(format!("function error: {report}"));
         }
     }
 }

@@ -163,7 +163,7 @@ fn start_error(program: &Path, error: &io::Error) -> String {
     let first_line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            format!("bootstrap file {path} is not executable: run chmod 755, also before zipping")
+            format!("bootstrap file {path} is not executable: run chmod 755 before zipping it")
         }
         io::ErrorKind::NotFound if first_line.ends_with(b"\r") => {
             format!("first line of {path} ends with CR LF: save the file with LF")
