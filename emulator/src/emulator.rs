@@ -1,7 +1,9 @@
+//! Starts and stops the platform, on a thread of its own.
+
 use std::{
     future::pending,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs},
     sync::{
         Arc,
         atomic::{AtomicU32, Ordering},
@@ -19,23 +21,41 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Invocation, Line, Settings,
-    exchange::Exchange,
-    gateway::Gateway,
     guard::Guard,
-    output::Log,
-    platform::{Job, Platform},
+    http_trigger::HttpTrigger,
+    invocation::{Failure, Invocation},
+    log::{Line, Log},
+    platform::{Platform, QueuedEvent},
     runtime_api::RuntimeApi,
+    settings::Settings,
+    state::InstanceState,
 };
 
-/// A running platform. It ends, and the function with it, when this value is dropped.
+impl Settings {
+    /// Starts the emulator and the first instance, and listens for HTTP at `listen`. Port 0 means
+    /// any free port.
+    ///
+    /// # Errors
+    /// Fails if the address cannot be used, or if the function's variables break the platform's
+    /// rules. A program that cannot be started is not an error: each event then fails with status
+    /// 405.
+    pub fn start(self, listen: impl ToSocketAddrs) -> anyhow::Result<Emulator> {
+        if let Some(function) = &self.function {
+            function.validate()?;
+        }
+        let addresses = listen.to_socket_addrs().context("invalid address")?.collect();
+        Emulator::start(self, addresses)
+    }
+}
+
+/// A running emulator. Dropping it ends the function.
 ///
-/// The methods block and need no async runtime; they may be called from any thread.
+/// The methods block, need no async runtime, and may be called from any thread.
 #[derive(Debug)]
 pub struct Emulator {
     address: SocketAddr,
     api: SocketAddr,
-    jobs: mpsc::UnboundedSender<Job>,
+    queue: mpsc::UnboundedSender<QueuedEvent>,
     log: Arc<Log>,
     pid: Arc<AtomicU32>,
     runtime: runtime::Handle,
@@ -44,51 +64,52 @@ pub struct Emulator {
 }
 
 impl Emulator {
-    /// Returns once the first instance is started and both addresses are open.
-    pub(crate) fn start(settings: Settings, addresses: Vec<SocketAddr>) -> anyhow::Result<Self> {
+    /// Returns after both sockets listen and the first instance is started.
+    fn start(settings: Settings, addresses: Vec<SocketAddr>) -> anyhow::Result<Self> {
         let log = Arc::new(Log::new(settings.console.clone()));
         let pid = Arc::new(AtomicU32::new(0));
-        let (jobs, waiting) = mpsc::unbounded_channel();
+        let (queue, events) = mpsc::unbounded_channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let (started, start) = blocking::channel();
-        let shared = (log.clone(), pid.clone(), jobs.clone());
-        let live = async move {
-            let (log, pid, jobs) = shared;
+        let shared = (log.clone(), pid.clone(), queue.clone());
+        let run = async move {
+            let (log, pid, queue) = shared;
             let Setup { listener, api_listener, signals, address, api } =
                 match Setup::new(&addresses, settings.signals).await {
                     Ok(setup) => setup,
                     Err(error) => return drop(started.send(Err(error))),
                 };
-            let exchange = Exchange::default();
-            let runtime_api = RuntimeApi { exchange: exchange.clone(), log: log.clone() };
-            let mut platform = Platform::new(&settings, api, exchange, log.clone(), pid);
+            let state = InstanceState::default();
+            let runtime_api = RuntimeApi { state: state.clone(), log: log.clone() };
+            let mut platform = Platform::new(&settings, api, state, log.clone(), pid);
             let guard = Guard { hosts: settings.hosts, origins: settings.origins };
             let guard = address.ip().to_canonical().is_loopback().then_some(guard);
-            let gateway = Gateway { trigger: settings.trigger, guard, jobs, log };
-            platform.warm_up();
+            let trigger = HttpTrigger { trigger: settings.trigger, guard, queue, log };
+            platform.start_first_instance();
             let _ = started.send(Ok((address, api)));
             select! {
                 _ = stopped => {}
                 () = interrupted(signals) => {}
-                () = platform.run(waiting) => {}
-                _ = gateway.serve(listener) => {}
+                () = platform.run(events) => {}
+                _ = trigger.serve(listener) => {}
                 _ = runtime_api.serve(api_listener) => {}
             }
             platform.end_instance().await;
         };
-        // On a thread of its own, because a runtime may neither run nor be dropped inside of another one.
+        // Its own thread: a tokio runtime must not run or be dropped inside another one.
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .context("start the runtime")?;
+            .context("tokio runtime cannot be started")?;
         let handle = runtime.handle().clone();
         let thread = thread::Builder::new().name("scf-emulator".to_owned());
-        let thread = thread.spawn(move || runtime.block_on(live)).context("start a thread")?;
-        let (address, api) = start.recv().context("start the platform")??;
+        let thread =
+            thread.spawn(move || runtime.block_on(run)).context("thread cannot be started")?;
+        let (address, api) = start.recv().context("emulator cannot be started")??;
         Ok(Self {
             address,
             api,
-            jobs,
+            queue,
             log,
             pid,
             runtime: handle,
@@ -97,7 +118,8 @@ impl Emulator {
         })
     }
 
-    /// Where HTTP requests become events: `http://127.0.0.1:9000`, without a slash at the end.
+    /// Returns the URL at which HTTP requests become events, such as `http://127.0.0.1:9000`. It
+    /// has no trailing slash.
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -107,49 +129,50 @@ impl Emulator {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// Where the function finds the runtime API. It is the function's alone; a loop in the caller's own program
-    /// needs it ([`Settings::in_process`]).
+    /// Returns the address of the runtime API, for a runtime in your own program
+    /// ([`Settings::in_process`]). A started function gets it as environment variables.
     pub fn runtime_api(&self) -> SocketAddr {
         self.api
     }
 
-    /// Has one event answered, as the console's test button does, and waits for it. Events wait for their turn
-    /// behind those that came earlier.
+    /// Invokes the function with an event, as a test in the cloud console does, and waits for the
+    /// result. Events are handled one at a time, in order.
     pub fn invoke(&self, event: impl Into<Vec<u8>>) -> Invocation {
-        let (answer, answered) = blocking::channel();
+        let (sender, receiver) = blocking::channel();
         let (done, invocation) = oneshot::channel();
-        // Where the platform has stopped, every sender is gone, and the last line says so.
-        let _ = self.jobs.send(Job { event: event.into().into(), done });
+        // If the platform has stopped, `receiver` fails below.
+        let _ = self.queue.send(QueuedEvent { event: event.into().into(), done });
         self.runtime.spawn(async move {
             if let Ok(invocation) = invocation.await {
-                let _ = answer.send(invocation);
+                let _ = sender.send(invocation);
             }
         });
-        answered.recv().unwrap_or_else(|_| Invocation::failed(Failure::stopped()))
+        receiver.recv().unwrap_or_else(|_| Invocation::failed(Failure::stopped()))
     }
 
-    /// The last 10,000 lines: the function's output and the platform's own. What the function printed before it
-    /// replied is there when [`Emulator::invoke`] returns.
+    /// Returns the last 10,000 lines of the function and the emulator. When [`Emulator::invoke`]
+    /// returns, they include everything that the function printed before its reply.
     pub fn logs(&self) -> Vec<Line> {
         self.log.all()
     }
 
-    /// The id of the function's process, while there is one.
+    /// Returns the id of the function's process, or `None` if there is none.
     pub fn pid(&self) -> Option<u32> {
         Some(self.pid.load(Ordering::Relaxed)).filter(|pid| *pid != 0)
     }
 
-    /// Waits for SIGINT, SIGTERM or SIGHUP, where [`Settings::signals`] is set, and ends the function then; else for ever.
+    /// Waits for SIGINT, SIGTERM or SIGHUP, and then ends the function. Without
+    /// [`Settings::signals`], it never returns.
     pub fn wait(mut self) {
         self.join();
     }
 
-    /// Ends the function and the platform, as dropping does.
+    /// Ends the function and the emulator, like dropping.
     pub fn stop(self) {}
 
     fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // A panic on the emulator's thread has been printed, and everything is released all the same.
+            // Fails only after a panic, which has been printed and has dropped everything.
             let _ = thread.join();
         }
     }
@@ -162,7 +185,7 @@ impl Drop for Emulator {
     }
 }
 
-/// What may fail at the start.
+/// The sockets and signal handlers, whose setup may fail.
 struct Setup {
     listener: TcpListener,
     api_listener: TcpListener,
@@ -177,24 +200,27 @@ impl Setup {
             let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
             let addresses = addresses.join(" or ");
             match error.kind() {
-                io::ErrorKind::AddrInUse => anyhow!("another program listens on {addresses}"),
-                _ => anyhow!("cannot listen on {addresses}: {error}"),
+                io::ErrorKind::AddrInUse => {
+                    anyhow!("address {addresses} is already in use (choose another port)")
+                }
+                _ => anyhow!("address {addresses} cannot be used: {error}"),
             }
         })?;
-        let api_listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("listen for the function")?;
+        let api_listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .context("runtime API cannot listen")?;
         Ok(Self {
             address: listener.local_addr()?,
             api: api_listener.local_addr()?,
             listener,
             api_listener,
-            signals: signals.then(ending_signals).transpose()?,
+            signals: signals.then(termination_signals).transpose()?,
         })
     }
 }
 
-/// What ends a program by the user's wish: Ctrl-C, `kill`, and a terminal that is closed.
-fn ending_signals() -> io::Result<[Signal; 3]> {
+/// Returns the signals of Ctrl-C, `kill`, and a closed terminal.
+fn termination_signals() -> io::Result<[Signal; 3]> {
     Ok([
         signal(SignalKind::interrupt())?,
         signal(SignalKind::terminate())?,

@@ -1,4 +1,4 @@
-//! An HTTP request as the event that a trigger makes of it.
+//! Converts HTTP requests to events.
 
 use std::net::IpAddr;
 
@@ -7,13 +7,13 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::{Trigger, invocation::new_request_id};
+use crate::{invocation::new_request_id, settings::Trigger};
 
-/// The event for a request, without the trigger's own limits.
+/// Converts a request to the event of the trigger. Size limits are not checked.
 pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAddr) -> Value {
     let method = head.method.as_str();
-    // Text as it is; other bytes as base64, marked as such. That is documented for the API Gateway only, but a
-    // Function URL must do something with them, too.
+    // A body that is not UTF-8 becomes base64. This is documented for API Gateway only
+    // (https://cloud.tencent.com/document/product/583/12513) and assumed for Function URLs.
     let (body, base64) = match std::str::from_utf8(body) {
         Ok(text) => (text.to_owned(), false),
         Err(_) => (BASE64_STANDARD.encode(body), true),
@@ -38,7 +38,7 @@ pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAdd
             event["isBase64Encoded"] = json!(base64);
             event["headerParameters"] = json!({});
             event["pathParameters"] = json!({});
-            // Holds what the gateway's API declares, and that is nothing unless somebody does.
+            // Holds only the parameters that are declared in the gateway: none here.
             event["queryStringParameters"] = json!({});
             event["stageVariables"] = json!({ "stage": stage });
             event["requestContext"] = json!({
@@ -55,7 +55,8 @@ pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAdd
     event
 }
 
-/// Lower-case names, one text each. Nobody can send the platform's own headers to it.
+/// Converts headers: lower-case names, repeated values joined. A client's `x-scf-*` headers are
+/// dropped: they belong to the platform.
 fn headers(headers: &HeaderMap) -> Map<String, Value> {
     headers
         .keys()
@@ -72,7 +73,8 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
         .collect()
 }
 
-/// Decoded: a text; an array where the key is repeated; `true` for a key without `=`.
+/// Decodes a query. A value is a string, an array if the key is repeated, or `true` if the key has
+/// no `=`.
 fn query(query: &str) -> Map<String, Value> {
     let mut map = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -94,7 +96,8 @@ fn decode(text: &str) -> String {
     percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
 }
 
-/// The gateway's address begins with the stage; the event's path does not.
+/// Splits the stage off a path. The gateway's URL starts with the stage, and the event's path does
+/// not include it.
 fn split_stage(path: &str) -> (&'static str, &str) {
     ["release", "test", "prepub"]
         .into_iter()
@@ -111,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_values_are_decoded_once_and_keep_their_kind() {
+    fn query_values_are_decoded_once() {
         let check = |text: &str, expected: Value| {
             assert_eq!(Value::Object(query(text)), expected, "{text}")
         };
@@ -124,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_is_a_whole_first_segment() {
+    fn stage_is_a_complete_first_segment() {
         assert_eq!(split_stage("/release/v1"), ("release", "/v1"));
         assert_eq!(split_stage("/test"), ("test", "/"));
         assert_eq!(split_stage("/released"), ("release", "/released"));

@@ -1,52 +1,52 @@
+//! Rejects requests that pages of other sites send to a local server.
+
 use std::net::Ipv4Addr;
 
 use axum::http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
-/// Keeps pages in the user's browser away from a server on loopback: neither a name that was rebound to 127.0.0.1
-/// nor a cross-site request gets through.
+/// Rejects DNS rebinding and cross-site requests, so that no page in the user's browser can use a
+/// server on loopback.
 #[derive(Clone, Default)]
 pub(crate) struct Guard {
-    /// Names besides the loopback ones.
+    /// `Host` names to accept besides loopback names.
     pub(crate) hosts: Vec<String>,
-    /// Origins that are let through; `*` for all.
+    /// Origins to accept; `*` for all.
     pub(crate) origins: Vec<String>,
 }
 
 impl Guard {
-    /// A sentence where the request must be refused.
+    /// Checks a request. Returns the error message if it is forbidden.
     pub(crate) fn check(&self, request: &Parts) -> Result<(), String> {
         let headers = &request.headers;
-        // No Host at all: HTTP/1.0, and so no browser.
+        // Every browser sends Host. HTTP/1.0 clients may not.
         if let Some(host) = text(headers, header::HOST)
             && !is_loopback(host)
             && !self.hosts.iter().any(|allowed| is_same_host(allowed, host))
         {
-            return Err(format!(
-                "Host {host:?} is not a name of this machine: a local server answers loopback names only."
-            ));
+            return Err(format!("Host {host:?} is not allowed"));
         }
         if self.origins.iter().any(|origin| origin == "*") {
             return Ok(());
         }
         match text(headers, header::ORIGIN) {
             Some(origin) if !self.is_allowed(origin, headers) => {
-                return Err(format!("A page of origin {origin:?} may not call this local server."));
+                return Err(format!("origin {origin:?} is not allowed"));
             }
             Some(_) => return Ok(()),
             None => {}
         }
-        let said = |name| text(headers, HeaderName::from_static(name)).unwrap_or_default();
-        let navigates = said("sec-fetch-mode") == "navigate";
-        // A link to the function is followed; a form that another page sends, or a link with a query, asks something.
-        let asks = request.method != Method::GET || request.uri.query().is_some();
-        let refused = match said("sec-fetch-site") {
-            // Another port of this machine is the same site, and another page all the same.
-            "cross-site" | "same-site" if self.origins.is_empty() => !navigates || asks,
-            "cross-site" => !navigates,
+        let value = |name| text(headers, HeaderName::from_static(name)).unwrap_or_default();
+        let is_navigation = value("sec-fetch-mode") == "navigate";
+        // A plain link may be followed. A form, or a link with a query, may have an effect.
+        let has_input = request.method != Method::GET || request.uri.query().is_some();
+        let forbidden = match value("sec-fetch-site") {
+            // A page on another port of this machine is "same-site".
+            "cross-site" | "same-site" if self.origins.is_empty() => !is_navigation || has_input,
+            "cross-site" => !is_navigation,
             _ => false,
         };
-        match refused {
-            true => Err("A page of another site may not call this local server.".to_owned()),
+        match forbidden {
+            true => Err("cross-site request is not allowed".to_owned()),
             false => Ok(()),
         }
     }
@@ -62,7 +62,7 @@ impl Guard {
 }
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    // A value that is no text is no name that anybody allowed.
+    // A value that is not text matches no allowed name.
     headers.get(name).map(|value| value.to_str().unwrap_or("?"))
 }
 
@@ -78,7 +78,7 @@ fn is_loopback(host: &str) -> bool {
         || name.parse().is_ok_and(|address: Ipv4Addr| address.is_loopback())
 }
 
-/// With or without the port, which an allowed name need not have.
+/// Compares a host with an allowed name. The port is ignored if the allowed name has none.
 fn is_same_host(allowed: &str, host: &str) -> bool {
     let name = host.parse::<Authority>().map(|authority| authority.host().to_owned());
     allowed.eq_ignore_ascii_case(host) || name.is_ok_and(|name| name.eq_ignore_ascii_case(allowed))

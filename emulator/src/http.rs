@@ -1,4 +1,4 @@
-//! What both servers need of HTTP.
+//! Reads bodies and serves connections, for both servers.
 
 use std::{io, net::SocketAddr};
 
@@ -10,39 +10,39 @@ use axum::{
 use http_body_util::BodyExt;
 use tokio::net::TcpListener;
 
-use crate::MAX_BYTES;
+use crate::invocation::MAX_BYTES;
 
-/// Why a body could not be had whole.
-pub(crate) enum Unread {
+/// The error of reading a body.
+pub(crate) enum BodyError {
     TooLarge,
-    /// The sender broke off.
-    Broken,
+    /// The sender closed the connection.
+    Incomplete,
 }
 
-/// Reads a body of at most [`MAX_BYTES`]. What is too large is read all the same, up to ten times that, and thrown
-/// away: who hangs up on a sender in the middle never gets a word through to it.
-pub(crate) async fn read(mut body: Body) -> Result<Bytes, Unread> {
+/// Reads a body of at most [`MAX_BYTES`]. A larger body is read and discarded, up to ten times
+/// that: a client that is still sending would not receive the response.
+pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, BodyError> {
     let mut kept = Vec::new();
     let mut total = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| Unread::Broken)?;
-        let Some(piece) = frame.data_ref() else { continue };
-        total += piece.len();
+        let frame = frame.map_err(|_| BodyError::Incomplete)?;
+        let Some(chunk) = frame.data_ref() else { continue };
+        total += chunk.len();
         if total <= MAX_BYTES {
-            kept.extend_from_slice(piece);
+            kept.extend_from_slice(chunk);
         } else if total > 10 * MAX_BYTES {
             break;
         }
     }
-    if total > MAX_BYTES { Err(Unread::TooLarge) } else { Ok(kept.into()) }
+    if total > MAX_BYTES { Err(BodyError::TooLarge) } else { Ok(kept.into()) }
 }
 
-/// Serves for ever. Handlers can ask for the peer's address.
+/// Serves connections forever, with `TCP_NODELAY` and the peer's address as [`ConnectInfo`].
 ///
-/// The last piece of a large body is sent at once, without waiting for the other side's word on the piece before.
+/// [`ConnectInfo`]: axum::extract::ConnectInfo
 pub(crate) async fn serve(listener: TcpListener, router: Router) -> io::Result<()> {
     let listener = listener.tap_io(|stream| {
-        // The delay is a loss of time and nothing else.
+        // Without it, only latency suffers.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).await

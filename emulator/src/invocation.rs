@@ -1,24 +1,29 @@
+//! The result of an event.
+
 use std::{process::ExitStatus, time::Duration};
 
 use serde_json::{Value, json};
 
-use crate::MAX_BYTES;
+/// Maximum size of an event and of a reply, in bytes: 6 MB for synchronous invocations
+/// (<https://cloud.tencent.com/document/product/583/11637>).
+pub const MAX_BYTES: usize = 6 * 1024 * 1024;
 
-/// What became of one event.
+/// The result of an event.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// One per invocation, in the form of a UUID.
+    /// Unique id in the form of a UUID.
     pub request_id: String,
-    /// The bytes that the function posted, or the platform's word on why there are none.
+    /// The bytes that the function posted, or the platform's error.
     pub reply: Result<Vec<u8>, Failure>,
-    /// From the event's turn to its reply, a cold start included.
+    /// Time from the start of the invocation to the reply, cold start included and queue excluded.
     pub duration: Duration,
-    /// What the function printed meanwhile; with the first event of an instance, what it printed at start, too.
+    /// Lines that the function printed. The first invocation of an instance includes the lines
+    /// printed at start.
     pub log: Vec<String>,
 }
 
 impl Invocation {
-    /// One that never got as far as an instance.
+    /// Creates the result of an event that has not reached an instance.
     pub(crate) fn failed(failure: Failure) -> Self {
         Self {
             request_id: new_request_id(),
@@ -29,14 +34,16 @@ impl Invocation {
     }
 }
 
-/// How the platform reports an invocation that brought no reply: its own status codes (583/42611) and words.
+/// The platform's error for an invocation without a reply, with the platform's status codes and
+/// texts (<https://cloud.tencent.com/document/product/583/42611>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The platform's status: 400, 405, 406, 407, 430, 433, 439 or 450; 499 once the emulator has stopped.
+    /// Status: 400, 405, 406, 407, 430, 433, 439 or 450, or 499 if the emulator has stopped.
     pub status: u16,
-    /// The platform's words, and the cause where the emulator knows more.
+    /// Error message, with the cause if known.
     pub message: String,
-    /// What the function posted to `/runtime/invocation/error` (430). The platform logs it; the caller never sees it.
+    /// Body of the function's POST to `/runtime/invocation/error` (status 430). It is logged, and
+    /// not sent to the client.
     pub report: Option<Vec<u8>>,
 }
 
@@ -46,7 +53,7 @@ impl Failure {
     }
 
     pub(crate) fn event_not_json(error: &serde_json::Error) -> Self {
-        Self::new(400, format!("InvalidParameterValue: the event is not JSON: {error}"))
+        Self::new(400, format!("InvalidParameterValue: event is not JSON: {error}"))
     }
 
     pub(crate) fn not_started(cause: &str) -> Self {
@@ -54,11 +61,11 @@ impl Failure {
     }
 
     pub(crate) fn exited_before_ready(status: ExitStatus) -> Self {
-        Self::not_started(&format!("the process ended before it was ready, with {status}"))
+        Self::not_started(&format!("process exited before it was ready ({status})"))
     }
 
     pub(crate) fn event_too_large() -> Self {
-        Self::new(406, format!("RequestTooLarge: the event is larger than {MAX_BYTES} bytes"))
+        Self::new(406, format!("RequestTooLarge: event too large (maximum {MAX_BYTES} bytes)"))
     }
 
     pub(crate) fn reply_too_large() -> Self {
@@ -76,21 +83,21 @@ impl Failure {
             if fetched {
                 format!("Invoking task timed out after {seconds} seconds")
             } else {
-                format!(
-                    "Event acquisition wait timeout: nobody asked for the event in {seconds} seconds"
-                )
+                format!("Event acquisition wait timeout: event not fetched in {seconds} seconds")
             },
         )
     }
 
     pub(crate) fn exited(status: ExitStatus) -> Self {
-        Self::new(439, format!("User process exit when running: the process ended with {status}"))
+        Self::new(439, format!("User process exit when running: process exited ({status})"))
     }
 
-    pub(crate) fn never_ready(limit: Duration, asked: bool) -> Self {
+    pub(crate) fn not_ready(limit: Duration, next_before_ready: bool) -> Self {
         let seconds = limit.as_secs_f64();
-        let hint =
-            if asked { ", but it asked for an event: the platform gives none before" } else { "" };
+        let hint = match next_before_ready {
+            true => "; GET /runtime/invocation/next returns no event before it",
+            false => "",
+        };
         Self::new(
             450,
             format!("InitContainerTimeout: no POST /runtime/init/ready in {seconds} seconds{hint}"),
@@ -98,28 +105,28 @@ impl Failure {
     }
 
     pub(crate) fn stopped() -> Self {
-        Self::new(499, "RequestCanceled: the emulator has stopped")
+        Self::new(499, "RequestCanceled: emulator stopped")
     }
 
-    /// Whether the platform ends the instance after it (583/42611).
+    /// Returns whether the platform ends the instance after this error.
     pub(crate) fn ends_instance(&self) -> bool {
         matches!(self.status, 405 | 433 | 439 | 450)
     }
 
-    /// The body that the platform makes. Where it has a stack trace, here stand the function's last lines.
+    /// Returns the platform's error JSON, with the last lines of the log as the stack trace.
     pub(crate) fn body(&self, request_id: &str, log: &[String]) -> Value {
-        const LAST: usize = 20;
+        const MAX_LINES: usize = 20;
         json!({
             "errorCode": -1,
             "errorMessage": self.message,
             "requestId": request_id,
-            "stackTrace": log[log.len().saturating_sub(LAST)..].join("\n"),
+            "stackTrace": log[log.len().saturating_sub(MAX_LINES)..].join("\n"),
             "statusCode": self.status,
         })
     }
 }
 
-/// A UUID of version 4, as far as its form goes.
+/// Returns a random id in the form of a version 4 UUID. It is not for security.
 pub(crate) fn new_request_id() -> String {
     let bits = fastrand::u128(..) & !(0xf000c << 60) | 0x40008 << 60;
     let hex = format!("{bits:032x}");

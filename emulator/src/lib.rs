@@ -1,8 +1,8 @@
-//! Tencent Cloud SCF on one's own machine, for custom runtimes in any language.
+//! Emulates Tencent Cloud SCF on one's own machine, for custom runtimes in any language.
 //!
-//! The emulator starts a function as the platform does, serves the four calls of the runtime API to it,
-//! turns each HTTP request into the event that a Function URL (or the API Gateway before it) would make,
-//! and the reply into an HTTP response. What the platform's documents forbid is refused with a sentence.
+//! The emulator starts a function as the platform does and serves the runtime API to it. Each
+//! HTTP request becomes the event of a Function URL or of the former API Gateway, and each reply
+//! an HTTP response. What the platform's documents forbid is rejected with an error message.
 //!
 //! ```no_run
 //! use scf_emulator::{Function, Settings};
@@ -10,32 +10,40 @@
 //! # fn main() -> anyhow::Result<()> {
 //! let emulator = Settings::new(Function::new("./bootstrap")).start("127.0.0.1:0")?;
 //! let invocation = emulator.invoke(r#"{"httpMethod": "GET"}"#);
-//! println!("{} said {:?}", emulator.url(), invocation.reply);
+//! println!("{} replied {:?}", emulator.url(), invocation.reply);
 //! # Ok(()) }
 //! ```
 //!
-//! One way through the rooms: `gateway` (HTTP in) → `event` → `platform` (one invocation at a time) →
-//! `exchange` ⇄ `runtime_api` ⇄ the function, which is a `process` → `reply` → HTTP out.
-//! Everything runs on one thread of its own, so that callers need no async code.
+//! # Modules
+//!
+//! - `settings`: the function and how to run it
+//! - `emulator`: starts and stops everything below, on one thread
+//! - `http_trigger`: HTTP requests become events (`event`), replies become responses (`reply`)
+//! - `platform`: handles one event at a time and manages the instance
+//! - `process`: the function's processes and their output (`pipe`)
+//! - `runtime_api`: the four calls of the function
+//! - `state`: events and replies between `platform` and `runtime_api`
+//! - `invocation`: the result of an event
+//! - `guard`: rejects requests of other sites' pages
+//! - `http`: reads bodies and serves connections, for both servers
+//! - `log`: lines of output, of the function and the emulator
 
 mod emulator;
 mod event;
-mod exchange;
-mod gateway;
 mod guard;
 mod http;
+mod http_trigger;
 mod invocation;
-mod output;
+mod log;
+mod pipe;
 mod platform;
 mod process;
 mod reply;
 mod runtime_api;
 mod settings;
+mod state;
 
 pub use emulator::Emulator;
-pub use invocation::{Failure, Invocation};
-pub use output::{Line, Source};
-pub use settings::{Console, Function, Limits, Settings, Trigger};
-
-/// The most that an event or a reply may hold, in bytes: 6 MB for synchronous invocations (583/11637).
-pub const MAX_BYTES: usize = 6 * 1024 * 1024;
+pub use invocation::{Failure, Invocation, MAX_BYTES};
+pub use log::{Console, Line, Source};
+pub use settings::{Function, Limits, Settings, Trigger};

@@ -1,67 +1,76 @@
-//! The local platform as a command: `scf-emulator [options] ./bootstrap [arguments]`.
+//! The command `scf-emulator [options] ./bootstrap [arguments]`.
 
-use std::{env, io::Write, net::ToSocketAddrs, path::Path, process::ExitCode, time::Duration};
+use std::{
+    env,
+    io::Write,
+    net::{SocketAddr, ToSocketAddrs},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use lexopt::{Arg, Parser, ValueExt};
 use scf_emulator::{Console, Function, Line, Settings, Source, Trigger};
 
 const HELP: &str = "\
-Runs a Tencent Cloud SCF custom runtime on this machine.
+Runs a custom runtime for Tencent Cloud SCF on this machine.
 
-scf-emulator [options] ./bootstrap [arguments of the function]
+Usage: scf-emulator [options] ./bootstrap [arguments of the function]
 
-  --listen HOST:PORT     where HTTP requests become events; $HOST:$PORT, else 127.0.0.1:9000
-  --api-gateway          events and replies of the API Gateway, with integrated response
-  --passthrough          the same without integrated response: the reply is the body
-  --time-limit SECONDS   for one invocation; 60
-  --init-timeout SECONDS until the function is ready; 65
-  --memory MB            what the function is told; 128
-  --freeze               stops the function's processes between events
-  --env NAME=VALUE       a variable for the function; may be repeated
-  --env NAME             the same with the value that it has here
-  --env-all              all variables of this environment
-  --allow-host NAME      a Host to answer besides localhost; may be repeated
-  --allow-origin ORIGIN  an origin whose pages may call; * for all; may be repeated
-  --help, --version
+  --listen HOST:PORT      HTTP address (default: $HOST:$PORT, else 127.0.0.1:9000)
+  --api-gateway           API Gateway with integrated response (default: Function URL)
+  --passthrough           API Gateway without integrated response: the reply is the body
+  --time-limit SECONDS    maximum duration of an invocation (default: 60)
+  --init-timeout SECONDS  maximum time until the function is ready (default: 65)
+  --memory MB             memory reported to the function, not enforced (default: 128)
+  --freeze                stop the function's processes between events
+  --env NAME=VALUE        set a variable of the function; repeatable
+  --env NAME              pass a variable of this environment; repeatable
+  --env-all               pass all variables of this environment
+  --allow-host NAME       accept this Host besides loopback names; repeatable
+  --allow-origin ORIGIN   accept requests of this origin's pages, * for all; repeatable
+  -h, --help              print this help
+  -V, --version           print the version
 
-The function gets no variable of this environment unless --env or --env-all says so.
+Without --env and --env-all, the function gets only the platform's variables.
 ";
 
-/// What the command line asks for.
+/// The parsed command line.
 enum Command {
-    Run(Box<Settings>, String),
+    Run(Box<Settings>, Vec<SocketAddr>),
     Print(String),
 }
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("scf-emulator: {error:#}");
-            ExitCode::FAILURE
+    match parse(Parser::from_env()) {
+        Ok(Command::Run(settings, addresses)) => match run(*settings, &addresses) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        },
+        Ok(Command::Print(text)) => {
+            print!("{text}");
+            ExitCode::SUCCESS
         }
+        Err(error) => fail(&error, 2),
     }
 }
 
-fn run() -> anyhow::Result<()> {
-    let (settings, listen) = match command(Parser::from_env())? {
-        Command::Run(settings, listen) => (settings, listen),
-        Command::Print(text) => {
-            print!("{text}");
-            return Ok(());
-        }
-    };
-    let addresses: Vec<_> =
-        listen.to_socket_addrs().with_context(|| format!("listen on {listen:?}"))?.collect();
-    let emulator = settings.start(&addresses[..])?;
+/// Prints the error. Status 1 is a failure, status 2 an invalid command line.
+fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
+    eprintln!("scf-emulator: {error:#}");
+    ExitCode::from(status)
+}
+
+fn run(settings: Settings, addresses: &[SocketAddr]) -> anyhow::Result<()> {
+    let emulator = settings.start(addresses)?;
     let url = emulator.url();
     eprintln!("[scf] listening at {url}; try\n\n  curl '{url}/?question=hello'\n");
     emulator.wait();
     Ok(())
 }
 
-fn command(mut parser: Parser) -> anyhow::Result<Command> {
+fn parse(mut parser: Parser) -> anyhow::Result<Command> {
     let mut settings = Settings::in_process();
     settings.console = Some(Console::new(print));
     settings.signals = true;
@@ -75,7 +84,7 @@ fn command(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Long("passthrough") => settings.trigger = Trigger::ApiGatewayPassthrough,
             Arg::Long("time-limit") => settings.limits.time = seconds(&mut parser)?,
             Arg::Long("init-timeout") => settings.limits.init = seconds(&mut parser)?,
-            Arg::Long("memory") => settings.limits.memory_mb = parser.value()?.parse()?,
+            Arg::Long("memory") => settings.limits.memory_mb = megabytes(&mut parser)?,
             Arg::Long("freeze") => settings.freeze = true,
             Arg::Long("env") => variables.push(variable(parser.value()?.string()?)?),
             Arg::Long("env-all") => env_all = true,
@@ -87,19 +96,24 @@ fn command(mut parser: Parser) -> anyhow::Result<Command> {
                     concat!("scf-emulator ", env!("CARGO_PKG_VERSION"), "\n").to_owned(),
                 ));
             }
+            Arg::Long(name) => bail!("unknown option --{name} (see --help)"),
+            Arg::Short(name) => bail!("unknown option -{name} (see --help)"),
             Arg::Value(program) => {
                 let mut function = Function::new(program);
-                ensure!(is_there(&function.program), "there is no {}", function.program.display());
+                let path = function.program.display();
+                ensure!(exists(&function.program), "bootstrap file {path} does not exist");
                 function.args = parser.raw_args()?.collect();
                 function.env = variables;
                 function.env_all = env_all;
                 settings.function = Some(function);
-                return Ok(Command::Run(Box::new(settings), listen));
+                let addresses = listen
+                    .to_socket_addrs()
+                    .with_context(|| format!("invalid address {listen:?} (use HOST:PORT)"))?;
+                return Ok(Command::Run(Box::new(settings), addresses.collect()));
             }
-            other => return Err(other.unexpected().into()),
         }
     }
-    anyhow::bail!("which function? scf-emulator ./bootstrap (--help for more)")
+    bail!("missing bootstrap file (use scf-emulator ./bootstrap, see --help)")
 }
 
 fn default_address() -> String {
@@ -110,29 +124,37 @@ fn default_address() -> String {
 }
 
 fn seconds(parser: &mut Parser) -> anyhow::Result<Duration> {
-    let seconds: f64 = parser.value()?.parse()?;
-    ensure!(seconds > 0.0, "a time limit is a number of seconds, more than 0");
-    Duration::try_from_secs_f64(seconds).context("a time limit is a number of seconds")
+    let value = parser.value()?.string()?;
+    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .with_context(|| format!("invalid duration {value:?} (use seconds above 0, such as 2.5)"))
+}
+
+fn megabytes(parser: &mut Parser) -> anyhow::Result<u32> {
+    let value = parser.value()?.string()?;
+    value.parse().ok().with_context(|| format!("invalid memory {value:?} (use MB, such as 128)"))
 }
 
 fn variable(text: String) -> anyhow::Result<(String, String)> {
     match text.split_once('=') {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => {
-            let value = env::var(&text).with_context(|| format!("--env {text}"))?;
+            let value = env::var(&text)
+                .with_context(|| format!("invalid variable {text:?} (use --env NAME=VALUE)"))?;
             Ok((text, value))
         }
     }
 }
 
-/// A name without a slash may be a program in `PATH`.
-fn is_there(program: &Path) -> bool {
+/// Returns whether the program exists. A name without a slash may be a program in `PATH`.
+fn exists(program: &Path) -> bool {
     program.is_file() || program.components().count() == 1
 }
 
-/// The function's lines where it wrote them, the platform's own to standard error.
+/// Prints lines of the function to the stream that it wrote to, others to standard error.
 fn print(line: &Line) {
-    // Nobody may be reading any more; that is no reason to end.
+    // A closed pipe does not end the emulator.
     let _ = match line.source {
         Source::Stdout => writeln!(std::io::stdout(), "{line}"),
         Source::Stderr | Source::Platform => writeln!(std::io::stderr(), "{line}"),

@@ -1,4 +1,4 @@
-//! One invocation after the other, and the instance that answers them.
+//! Handles one event at a time and manages the instance.
 
 use std::{
     future::pending,
@@ -20,42 +20,43 @@ use tokio::{
 };
 
 use crate::{
-    Failure, Function, Invocation, Limits, MAX_BYTES, Settings,
-    exchange::{Exchange, Outcome},
-    invocation::new_request_id,
-    output::Log,
+    invocation::{Failure, Invocation, MAX_BYTES, new_request_id},
+    log::Log,
     process::Process,
     runtime_api::event_head,
+    settings::{Function, Limits, Settings},
+    state::{InstanceState, Outcome},
 };
 
-/// An event that waits for its turn.
-pub(crate) struct Job {
+/// An event in the queue. `done` gets its result.
+pub(crate) struct QueuedEvent {
     pub(crate) event: Bytes,
     pub(crate) done: oneshot::Sender<Invocation>,
 }
 
-/// The platform's side of one function with at most one instance.
+/// The platform for one function with at most one instance.
 pub(crate) struct Platform {
     function: Option<Function>,
     limits: Limits,
     freeze: bool,
-    address: SocketAddr,
-    exchange: Exchange,
+    /// Address of the runtime API.
+    api: SocketAddr,
+    state: InstanceState,
     log: Arc<Log>,
-    /// The process's id for whoever asks; 0 for none.
+    /// Id of the process for `Emulator::pid`, or 0 if there is none.
     pid: Arc<AtomicU32>,
     process: Option<Process>,
-    /// Until when the instance must be ready.
-    ready_by: Instant,
-    /// Where in the log the next invocation begins.
-    mark: usize,
+    /// Deadline of the instance's `ready`.
+    ready_deadline: Instant,
+    /// Position in the log at which the next invocation starts.
+    log_start: usize,
 }
 
 impl Platform {
     pub(crate) fn new(
         settings: &Settings,
-        address: SocketAddr,
-        exchange: Exchange,
+        api: SocketAddr,
+        state: InstanceState,
         log: Arc<Log>,
         pid: Arc<AtomicU32>,
     ) -> Self {
@@ -63,173 +64,178 @@ impl Platform {
             function: settings.function.clone(),
             limits: settings.limits,
             freeze: settings.freeze,
-            address,
-            exchange,
+            api,
+            state,
             log,
             pid,
             process: None,
-            ready_by: Instant::now(),
-            mark: 0,
+            ready_deadline: Instant::now(),
+            log_start: 0,
         }
     }
 
-    /// Starts the first instance before the first event, so that a mistake shows at once.
-    pub(crate) fn warm_up(&mut self) {
+    /// Starts the first instance before the first event, so that errors show at once.
+    pub(crate) fn start_first_instance(&mut self) {
         if let Err(failure) = self.start_instance() {
-            self.log.say(format!("{}: {}", failure.status, failure.message));
+            self.log.platform(format!("{}: {}", failure.status, failure.message));
         }
     }
 
-    /// Starts an instance where there is none, without waiting until it is ready.
+    /// Starts an instance if there is none. It does not wait for `ready`.
     fn start_instance(&mut self) -> Result<(), Failure> {
         let Some(function) = &self.function else {
-            if !self.exchange.is_ready() {
-                self.ready_by = Instant::now() + self.limits.init;
+            if !self.state.is_ready() {
+                self.ready_deadline = Instant::now() + self.limits.init;
             }
             return Ok(());
         };
         if self.process.is_some() {
             return Ok(());
         }
-        self.exchange.reset();
-        self.mark = self.log.end();
-        let process = Process::start(function, self.address, &self.log)
-            .map_err(|cause| Failure::not_started(&cause))?;
-        self.ready_by = Instant::now() + self.limits.init;
+        self.state.reset();
+        self.log_start = self.log.end();
+        let process = Process::start(function, self.api, &self.log)
+            .map_err(|error| Failure::not_started(&error))?;
+        self.ready_deadline = Instant::now() + self.limits.init;
         self.pid.store(process.id(), Ordering::Relaxed);
-        self.log.say(format!("started {} as process {}", function.program.display(), process.id()));
+        let program = function.program.display();
+        self.log.platform(format!("started {program} as process {}", process.id()));
         self.process = Some(process);
         Ok(())
     }
 
-    /// Answers events in the order in which they come, until nobody can send any more.
-    pub(crate) async fn run(&mut self, mut jobs: mpsc::UnboundedReceiver<Job>) {
+    /// Handles events in the order of the queue, until all senders are dropped.
+    pub(crate) async fn run(&mut self, mut queue: mpsc::UnboundedReceiver<QueuedEvent>) {
         loop {
             select! {
                 biased;
-                cause = self.broken() => self.retire(&cause).await,
-                job = jobs.recv() => {
-                    let Some(job) = job else { return };
-                    // Nobody waits any more for what was asked by a caller who left.
-                    if !job.done.is_closed() {
-                        let _ = job.done.send(self.invoke(job.event).await);
+                error = self.idle_failure() => self.discard_instance(&error).await,
+                event = queue.recv() => {
+                    let Some(QueuedEvent { event, done }) = event else { return };
+                    // Skip the event if its client has disconnected.
+                    if !done.is_closed() {
+                        let _ = done.send(self.invoke(event).await);
                     }
                 }
             }
         }
     }
 
-    /// Waits until the idle instance is of no use any more.
-    async fn broken(&mut self) -> String {
+    /// Waits until the idle instance fails. Returns the error message.
+    async fn idle_failure(&mut self) -> String {
         if self.process.is_none() {
             return pending().await;
         }
-        if let Err(failure) = self.ready().await {
+        if let Err(failure) = self.wait_ready().await {
             return format!("{}: {}", failure.status, failure.message);
         }
-        format!("the process ended with {}", exit_of(&mut self.process).await)
+        format!("process exited ({})", wait_for_exit(&mut self.process).await)
     }
 
-    /// Does away with an instance that broke between two events.
-    async fn retire(&mut self, cause: &str) {
+    /// Ends an instance that failed between two events.
+    async fn discard_instance(&mut self, error: &str) {
         self.end_instance().await;
-        self.log.say(format!("{cause}; the next event starts a new instance"));
+        self.log.platform(format!("{error}; the next event starts a new instance"));
     }
 
     async fn invoke(&mut self, event: Bytes) -> Invocation {
         let request_id = new_request_id();
-        let began = Instant::now();
-        let reply = self.answer(&request_id, event).await;
-        let duration = began.elapsed();
+        let started = Instant::now();
+        let reply = self.reply(&request_id, event).await;
+        let duration = started.elapsed();
         match &reply {
             Err(failure) if failure.ends_instance() => self.end_instance().await,
-            _ => self.rest().await,
+            _ => self.drain_and_freeze().await,
         }
         if let Err(failure) = &reply {
-            self.report(&request_id, failure);
+            self.log_failure(&request_id, failure);
         }
-        let log = self.log.printed_since(self.mark);
-        self.mark = self.log.end();
+        let log = self.log.function_lines_since(self.log_start);
+        self.log_start = self.log.end();
         Invocation { request_id, reply, duration, log }
     }
 
-    async fn answer(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, Failure> {
+    async fn reply(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, Failure> {
         if event.len() > MAX_BYTES {
             return Err(Failure::event_too_large());
         }
         from_slice::<IgnoredAny>(&event).map_err(|error| Failure::event_not_json(&error))?;
         let limit = self.limits.time;
         let head = event_head(request_id, self.limits.memory_mb, limit.as_millis());
-        let mut warm = self.process.is_some() && self.exchange.is_ready();
+        let mut warm = self.process.is_some() && self.state.is_ready();
         loop {
             self.start_instance()?;
-            self.ready().await?;
+            self.wait_ready().await?;
             if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
                 process.thaw();
             }
-            self.exchange.deliver(event.clone(), head.clone());
+            self.state.deliver(event.clone(), head.clone());
             select! {
                 biased;
-                outcome = self.exchange.outcome() => return match outcome {
+                outcome = self.state.outcome() => return match outcome {
                     Outcome::Response(reply) => Ok(reply.into()),
                     Outcome::ResponseTooLarge => Err(Failure::reply_too_large()),
                     Outcome::Error(report) => Err(Failure::function_error(report.into())),
                 },
-                status = exit_of(&mut self.process) => {
-                    let fetched = self.exchange.abandon();
+                status = wait_for_exit(&mut self.process) => {
+                    let fetched = self.state.abandon();
                     if fetched || !warm {
                         return Err(Failure::exited(status));
                     }
-                    // A warm instance that left without a look at the event: it did so between two events, and the
-                    // next instance gets this one.
-                    self.retire(&format!("the process ended with {status}")).await;
+                    // The warm instance exited between two events. Start another for this event.
+                    self.discard_instance(&format!("process exited ({status})")).await;
                     warm = false;
                 }
-                () = sleep(limit) => return Err(Failure::timed_out(limit, self.exchange.abandon())),
+                () = sleep(limit) => {
+                    return Err(Failure::timed_out(limit, self.state.abandon()));
+                }
             }
         }
     }
 
-    /// Waits until the present instance is ready.
-    async fn ready(&mut self) -> Result<(), Failure> {
+    /// Waits until the instance is ready.
+    async fn wait_ready(&mut self) -> Result<(), Failure> {
         select! {
             biased;
-            () = self.exchange.ready() => Ok(()),
-            status = exit_of(&mut self.process) => Err(Failure::exited_before_ready(status)),
-            () = sleep_until(self.ready_by) => Err(Failure::never_ready(self.limits.init, self.exchange.asked_early())),
+            () = self.state.wait_ready() => Ok(()),
+            status = wait_for_exit(&mut self.process) => Err(Failure::exited_before_ready(status)),
+            () = sleep_until(self.ready_deadline) => {
+                Err(Failure::not_ready(self.limits.init, self.state.next_before_ready()))
+            }
         }
     }
 
-    /// After a reply: the log is complete, and the instance sleeps.
-    async fn rest(&mut self) {
+    /// Completes the log after an invocation, and freezes the instance.
+    async fn drain_and_freeze(&mut self) {
         if let Some(process) = &mut self.process {
-            process.drained().await;
-            if self.freeze && self.exchange.is_ready() {
+            process.drain_output().await;
+            if self.freeze && self.state.is_ready() {
                 process.freeze();
             }
         }
     }
 
-    /// Ends the function's processes, if there are any, and waits until they are gone.
+    /// Kills the function's processes, if any, and waits for their exit.
     pub(crate) async fn end_instance(&mut self) {
         if let Some(process) = self.process.take() {
             self.pid.store(0, Ordering::Relaxed);
-            process.end().await;
+            process.kill().await;
         }
     }
 
-    fn report(&self, request_id: &str, failure: &Failure) {
-        self.log.say(format!("{request_id} failed: {}: {}", failure.status, failure.message));
+    fn log_failure(&self, request_id: &str, failure: &Failure) {
+        self.log.platform(format!("{request_id} failed: {}: {}", failure.status, failure.message));
         if let Some(report) = &failure.report {
-            self.log.say(format!("the function reports: {}", String::from_utf8_lossy(report)));
+            let report = String::from_utf8_lossy(report);
+            self.log.platform(format!("function error: {report}"));
         }
     }
 }
 
-/// Waits for the end of the process; for ever where the function runs in the caller's own.
-async fn exit_of(process: &mut Option<Process>) -> ExitStatus {
+/// Waits for the exit of the process. Without a process, it never returns.
+async fn wait_for_exit(process: &mut Option<Process>) -> ExitStatus {
     match process {
-        Some(process) => process.exited().await,
+        Some(process) => process.wait().await,
         None => pending().await,
     }
 }

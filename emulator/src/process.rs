@@ -1,4 +1,4 @@
-//! The function as a process, as the platform starts it.
+//! The function's processes.
 
 use std::{
     fs, io,
@@ -12,12 +12,12 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 
 use crate::{
-    Function, Source,
-    output::{Log, Pipe},
-    settings::is_reserved,
+    log::{Log, Source},
+    pipe::Pipe,
+    settings::{Function, is_reserved},
 };
 
-/// A running function. Its processes form a group of their own, which ends with this value.
+/// A running function. Its processes form a process group, which is killed on drop.
 pub(crate) struct Process {
     child: Child,
     group: Pid,
@@ -26,7 +26,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts the function. Fails with a sentence that names the fault where it is a usual one.
+    /// Starts the function. Returns the error message if it fails.
     pub(crate) fn start(
         function: &Function,
         api: SocketAddr,
@@ -44,15 +44,15 @@ impl Process {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| why_not(&program, &error))?;
+            .map_err(|error| start_error(&program, &error))?;
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
-        let stdout = child.stdout.take().ok_or("the process has no output")?;
-        let stderr = child.stderr.take().ok_or("the process has no error output")?;
-        let no_pipe = |error: io::Error| format!("read the process's output: {error}");
+        let stdout = child.stdout.take().ok_or("process has no standard output")?;
+        let stderr = child.stderr.take().ok_or("process has no standard error")?;
+        let pipe_error = |error: io::Error| format!("output of the process is unreadable: {error}");
         Ok(Self {
-            group: group.ok_or("the process has no id")?,
-            stdout: Pipe::new(stdout, Source::Stdout, log.clone()).map_err(no_pipe)?,
-            stderr: Pipe::new(stderr, Source::Stderr, log.clone()).map_err(no_pipe)?,
+            group: group.ok_or("process has no id")?,
+            stdout: Pipe::new(stdout, Source::Stdout, log.clone()).map_err(pipe_error)?,
+            stderr: Pipe::new(stderr, Source::Stderr, log.clone()).map_err(pipe_error)?,
             child,
         })
     }
@@ -61,16 +61,16 @@ impl Process {
         self.group.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Waits until the process has ended. Can be called again, and dropped before.
-    pub(crate) async fn exited(&mut self) -> ExitStatus {
-        // Only a process that somebody else has reaped cannot be waited for; it has ended all the same.
+    /// Waits until the process has exited. It is cancel safe and may be called again.
+    pub(crate) async fn wait(&mut self) -> ExitStatus {
+        // Fails only if the process was reaped elsewhere, so it has exited.
         self.child.wait().await.unwrap_or_default()
     }
 
-    /// Waits until all that the function has printed up to now is in the log.
-    pub(crate) async fn drained(&mut self) {
-        self.stdout.drained().await;
-        self.stderr.drained().await;
+    /// Waits until the log has everything that the function has printed so far.
+    pub(crate) async fn drain_output(&mut self) {
+        self.stdout.drain().await;
+        self.stderr.drain().await;
     }
 
     pub(crate) fn freeze(&self) {
@@ -81,16 +81,17 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    /// Ends the whole group and waits for its last lines. No SIGTERM: the platform's documents know none here.
-    pub(crate) async fn end(mut self) {
+    /// Kills the process group and waits for its last output. There is no SIGTERM first: the
+    /// platform documents none.
+    pub(crate) async fn kill(mut self) {
         self.signal(Signal::KILL);
-        self.exited().await;
-        self.stdout.ended().await;
-        self.stderr.ended().await;
+        self.wait().await;
+        self.stdout.wait_for_eof().await;
+        self.stderr.wait_for_eof().await;
     }
 
     fn signal(&self, signal: Signal) {
-        // Fails only where the group is gone, and then there is nobody to signal.
+        // Fails only if the group has no process left.
         let _ = kill_process_group(self.group, signal);
     }
 }
@@ -101,7 +102,7 @@ impl Drop for Process {
     }
 }
 
-/// The program's full path (the working directory changes) and the directory in which it runs.
+/// Returns the program's absolute path and its working directory.
 fn locate(function: &Function) -> (PathBuf, PathBuf) {
     let program = match fs::canonicalize(&function.program) {
         Ok(path) if path.is_file() => path,
@@ -113,7 +114,8 @@ fn locate(function: &Function) -> (PathBuf, PathBuf) {
     (program, dir)
 }
 
-/// The variables that the platform documents (583/30228), as far as they mean something here.
+/// Returns the function's variables, with those that the platform documents
+/// (<https://cloud.tencent.com/document/product/583/30228>) and that apply here.
 fn environment(function: &Function, api: SocketAddr, dir: &Path) -> Vec<(String, String)> {
     let dir = dir.display();
     let inherited = std::env::vars_os()
@@ -125,7 +127,7 @@ fn environment(function: &Function, api: SocketAddr, dir: &Path) -> Vec<(String,
         ("USER", "qcloud".to_owned()),
         ("LOGNAME", "qcloud".to_owned()),
         ("SHELL", "/bin/bash".to_owned()),
-        // The platform sets LC_ALL as well, but bash complains of it where the locale is not installed.
+        // The platform also sets LC_ALL, but bash warns if the locale is not installed.
         ("LANG", "en_US.UTF8".to_owned()),
         ("TZ", "UTC".to_owned()),
         ("PWD", dir.to_string()),
@@ -142,7 +144,7 @@ fn environment(function: &Function, api: SocketAddr, dir: &Path) -> Vec<(String,
         ("TENCENTCLOUD_TZ", "UTC".to_owned()),
     ];
     let owned = |(name, value): (&str, String)| (name.to_owned(), value);
-    // Later ones win.
+    // The last value of a name counts.
     platform
         .map(owned)
         .into_iter()
@@ -152,30 +154,24 @@ fn environment(function: &Function, api: SocketAddr, dir: &Path) -> Vec<(String,
         .collect()
 }
 
-/// What is wrong with a program that cannot be started.
-fn why_not(program: &Path, error: &io::Error) -> String {
-    let shown = program.display();
-    let Ok(start) = fs::read(program) else {
-        return format!("the bootstrap file {shown} does not exist or cannot be read: {error}");
+/// Returns the error message for a program that failed to start.
+fn start_error(program: &Path, error: &io::Error) -> String {
+    let path = program.display();
+    let Ok(content) = fs::read(program) else {
+        return format!("bootstrap file {path} does not exist or is unreadable: {error}");
     };
+    let first_line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
     match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            format!("the bootstrap file {shown} is not executable: chmod 755 it, in the zip too")
+            format!("bootstrap file {path} is not executable: run chmod 755 before zipping it")
         }
-        io::ErrorKind::NotFound
-            if start
-                .split(|byte| *byte == b'\n')
-                .next()
-                .is_some_and(|line| line.ends_with(b"\r")) =>
-        {
-            format!(
-                "the first line of {shown} ends in CR LF, and there is no such interpreter: save it with LF"
-            )
+        io::ErrorKind::NotFound if first_line.ends_with(b"\r") => {
+            format!("first line of {path} ends with CR LF: save the file with LF")
         }
-        io::ErrorKind::NotFound => format!("the interpreter that {shown} asks for does not exist"),
-        _ if !start.starts_with(b"#!") && !start.starts_with(b"\x7fELF") => {
-            format!("{shown} is neither a binary for this machine nor begins with #!: {error}")
+        io::ErrorKind::NotFound => format!("interpreter of {path} does not exist"),
+        _ if !content.starts_with(b"#!") && !content.starts_with(b"\x7fELF") => {
+            format!("{path} is not a binary for this machine and does not start with #!: {error}")
         }
-        _ => format!("start {shown}: {error}"),
+        _ => format!("{path} cannot be started: {error}"),
     }
 }

@@ -1,4 +1,4 @@
-//! What the function posted, as an HTTP response.
+//! Converts replies to HTTP responses.
 
 use axum::{
     body::Body,
@@ -8,9 +8,10 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 
-use crate::Trigger;
+use crate::settings::Trigger;
 
-/// The response to the caller, and where the reply breaks the trigger's rules a sentence that says how.
+/// Converts a reply to the response for the client. If the reply breaks the trigger's rules, the
+/// second value is the error message.
 pub(crate) fn to_http(
     trigger: Trigger,
     reply: Vec<u8>,
@@ -21,11 +22,11 @@ pub(crate) fn to_http(
             return (reply.into_response(), None);
         }
         return (
-            refusal(&format!(
+            forbidden(&format!(
                 "requestId {request_id} , Invalid scf response. expected scf response valid JSON."
             )),
             Some(
-                "the reply is not JSON; post {\"statusCode\": 200, \"headers\": {…}, \"body\": \"…\"}"
+                "reply is not JSON: post {\"statusCode\": 200, \"headers\": {…}, \"body\": \"…\"}"
                     .to_owned(),
             ),
         );
@@ -40,15 +41,15 @@ pub(crate) fn to_http(
     }
     match integrated(&mut value) {
         Ok(response) => (response, None),
-        Err(complaint) => (
-            refusal("Invalid scf response format. please check your scf response format."),
-            Some(format!("the reply is no integrated response (583/12513): {complaint}")),
+        Err(error) => (
+            forbidden("Invalid scf response format. please check your scf response format."),
+            Some(format!("reply is not an integrated response: {error}")),
         ),
     }
 }
 
-/// The gateway's own error (583/12513).
-fn refusal(error: &str) -> Response {
+/// Returns the gateway's own error response.
+fn forbidden(error: &str) -> Response {
     json_response(StatusCode::FORBIDDEN, &json!({ "errno": 403, "error": error }))
 }
 
@@ -56,17 +57,19 @@ pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-/// `{"isBase64Encoded": bool, "statusCode": int, "headers": {name: text or [text, …]}, "body": text}` (583/12513).
+/// Parses an integrated response (<https://cloud.tencent.com/document/product/583/12513>):
+/// `{"isBase64Encoded": bool, "statusCode": int, "headers": {name: string or [string, …]},
+/// "body": string}`.
 fn integrated(reply: &mut Value) -> Result<Response, String> {
     let Value::Object(reply) = reply else {
-        return Err("it is not an object".to_owned());
+        return Err("not an object".to_owned());
     };
     let status = reply
         .get("statusCode")
         .and_then(Value::as_u64)
         .filter(|status| (200..600).contains(status))
         .and_then(|status| StatusCode::from_u16(u16::try_from(status).ok()?).ok())
-        .ok_or("`statusCode` is no whole number from 200 to 599")?;
+        .ok_or("`statusCode` is not an integer from 200 to 599")?;
     let headers = match reply.get("headers") {
         None | Some(Value::Null) => HeaderMap::new(),
         Some(Value::Object(headers)) => {
@@ -79,7 +82,7 @@ fn integrated(reply: &mut Value) -> Result<Response, String> {
     let base64 = match reply.get("isBase64Encoded") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(base64)) => *base64,
-        Some(_) => return Err("`isBase64Encoded` is neither true nor false".to_owned()),
+        Some(_) => return Err("`isBase64Encoded` is not a boolean".to_owned()),
     };
     let body = match reply.remove("body") {
         None | Some(Value::Null) => String::new(),
@@ -98,8 +101,8 @@ fn integrated(reply: &mut Value) -> Result<Response, String> {
 }
 
 fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), String> {
-    let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
-    // Framing is the server's business.
+    let parsed = HeaderName::try_from(name).map_err(|_| format!("invalid header name {name:?}"))?;
+    // The server sets the framing headers.
     if [
         header::CONNECTION,
         header::CONTENT_LENGTH,
@@ -118,9 +121,9 @@ fn append(headers: &mut HeaderMap, name: &str, value: &Value) -> Result<(), Stri
     for value in values {
         let text = value
             .as_str()
-            .ok_or_else(|| format!("the header {name:?} is neither text nor a list of texts"))?;
+            .ok_or_else(|| format!("header {name:?} is not a string or an array of strings"))?;
         let value = HeaderValue::from_str(text)
-            .map_err(|_| format!("the header {name:?} cannot hold {text:?}"))?;
+            .map_err(|_| format!("invalid value {text:?} of header {name:?}"))?;
         headers.append(&parsed, value);
     }
     Ok(())

@@ -1,47 +1,47 @@
+//! The function and how to run it.
+
 use std::{
     ffi::OsString,
-    fmt,
-    net::ToSocketAddrs,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 
-use crate::{Emulator, Line};
+use crate::log::Console;
 
-/// What to run, and how. [`Settings::new`] has the defaults; the fields are there to be changed.
+/// The function and how to run it. [`Settings::new`] sets the defaults. All fields are public.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The program to start. `None` serves the runtime API alone, at [`Emulator::runtime_api`], for a loop in a
-    /// thread of the caller's: nothing is started, ended or frozen then.
+    /// The program to start. With `None`, the emulator starts no process. The runtime API at
+    /// `Emulator::runtime_api` then serves a runtime in a thread of your own program.
     pub function: Option<Function>,
-    /// What the platform grants the function.
+    /// Limits of the function.
     pub limits: Limits,
-    /// Which kind of events HTTP requests become.
+    /// The trigger that turns HTTP requests into events.
     pub trigger: Trigger,
-    /// Stops the function's processes after each reply (SIGSTOP) and wakes them for the next event, as the platform
-    /// freezes idle instances.
+    /// Stops the function's processes after each reply (SIGSTOP) and resumes them for the next
+    /// event. The platform freezes idle instances in this way.
     pub freeze: bool,
-    /// Names besides the loopback ones that `Host` may hold when the emulator listens on loopback.
+    /// `Host` names to accept besides loopback names, if the emulator listens on loopback.
     pub hosts: Vec<String>,
-    /// Origins whose pages may call the function when the emulator listens on loopback; `*` for all. The function
-    /// answers their preflights itself.
+    /// Origins whose pages may send requests, if the emulator listens on loopback; `*` for all.
+    /// The function answers their preflight requests.
     pub origins: Vec<String>,
-    /// Sees each line as it comes; [`Emulator::logs`] keeps them besides.
+    /// Callback for each line of output. `Emulator::logs` returns the lines in any case.
     pub console: Option<Console>,
-    /// Takes SIGINT, SIGTERM and SIGHUP over for the whole program: the function ends, and [`Emulator::wait`] returns.
+    /// Handles SIGINT, SIGTERM and SIGHUP for the whole program: the function ends, and
+    /// `Emulator::wait` returns.
     pub signals: bool,
 }
 
 impl Settings {
-    /// The function behind a Function URL, with the default [`Limits`].
+    /// Creates settings for a function behind a Function URL, with the default [`Limits`].
     pub fn new(function: Function) -> Self {
         Self { function: Some(function), ..Self::in_process() }
     }
 
-    /// The runtime API alone, for a runtime loop in a thread of the caller's own program.
+    /// Creates settings without a process, for a runtime in a thread of your own program.
     pub fn in_process() -> Self {
         Self {
             function: None,
@@ -54,38 +54,25 @@ impl Settings {
             signals: false,
         }
     }
-
-    /// Starts the platform and the first instance, and listens for HTTP at `listen` (port 0: any free one).
-    ///
-    /// Fails where the address cannot be had, or the function's variables break the platform's rules. A program
-    /// that cannot be started is no failure here: each event is answered with the platform's 405 then.
-    pub fn start(self, listen: impl ToSocketAddrs) -> anyhow::Result<Emulator> {
-        if let Some(function) = &self.function {
-            function.check()?;
-        }
-        let addresses =
-            listen.to_socket_addrs().context("find the address to listen on")?.collect();
-        Emulator::start(self, addresses)
-    }
 }
 
-/// A program that speaks the runtime API: a `bootstrap` file, script or binary.
+/// A program that calls the runtime API: a `bootstrap` file, script or binary.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// The executable. A name without a slash that is no file here is looked up in `PATH`.
+    /// Path of the program. A name without a slash that is not a file is looked up in `PATH`.
     pub program: PathBuf,
-    /// Its arguments. The platform passes none.
+    /// Arguments of the program. The platform passes none.
     pub args: Vec<OsString>,
-    /// The function's own variables, besides those that the platform sets.
+    /// Environment variables, besides those that the platform sets.
     pub env: Vec<(String, String)>,
-    /// Also passes on all of the emulator's own variables, except those with the platform's reserved names.
+    /// Passes all variables of the emulator to the function, except those with reserved names.
     pub env_all: bool,
-    /// The working directory. `None`: the folder of the program.
+    /// Working directory. The default is the folder of the program.
     pub dir: Option<PathBuf>,
 }
 
 impl Function {
-    /// The program without arguments or variables of its own.
+    /// Creates a function without arguments and variables.
     pub fn new(program: impl AsRef<Path>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
@@ -96,87 +83,72 @@ impl Function {
         }
     }
 
-    /// The same with one more argument.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
     }
 
-    /// The same with one more variable.
+    /// Adds an environment variable.
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
     }
 
-    /// The platform's rules for a function's variables: their names (583/30228), and 4 KB for all (583/11637).
-    fn check(&self) -> anyhow::Result<()> {
+    /// Checks the platform's rules for variables: names
+    /// (<https://cloud.tencent.com/document/product/583/30228>) and a total of 4 KB
+    /// (<https://cloud.tencent.com/document/product/583/11637>).
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
         for (name, _) in &self.env {
             ensure!(
                 name.starts_with(|first: char| first.is_ascii_alphabetic())
                     && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
-                "the platform takes no variable named {name:?}: a letter first, then letters, digits and _ (583/30228)"
+                "invalid variable name {name:?} (use a letter, then letters, digits and _)"
             );
             ensure!(
                 !is_reserved(name),
-                "the variable {name} is the platform's own: SCF_, QCLOUD_ and TENCENTCLOUD_ are reserved (583/30228)"
+                "variable name {name} is reserved (avoid SCF_, QCLOUD_ and TENCENTCLOUD_)"
             );
         }
         let bytes: usize = self.env.iter().map(|(name, value)| name.len() + value.len()).sum();
-        ensure!(
-            bytes <= 4096,
-            "the function's variables hold {bytes} bytes: the platform takes 4096 (583/11637)"
-        );
+        ensure!(bytes <= 4096, "variables too large: {bytes} bytes in all (maximum 4096)");
         Ok(())
     }
 }
 
-/// Whether the platform keeps this variable for itself (583/30228).
+/// Returns whether the platform reserves this name of a variable.
 pub(crate) fn is_reserved(name: &str) -> bool {
     ["SCF_", "QCLOUD_", "TENCENTCLOUD_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// What the platform grants the function.
+/// Limits of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Megabytes. The function is told; nothing enforces it.
+    /// Memory in MB. It is reported to the function and not enforced.
     pub memory_mb: u32,
-    /// For one invocation; the function is told. An instance that exceeds it is ended (433).
+    /// Maximum duration of an invocation. After it, the instance is ended (status 433).
     pub time: Duration,
-    /// From the start of the process to its `ready`. An instance that exceeds it is ended (450).
+    /// Maximum time from the start of the process to `ready`. After it, the instance is ended
+    /// (status 450).
     pub init: Duration,
 }
 
 impl Default for Limits {
-    /// 128 MB and 65 s to get ready, as the platform; but 60 s for an invocation, where the platform has 3 s.
+    /// Returns the platform's defaults of 128 MB and 65 s to `ready`. An invocation may take 60 s
+    /// (the platform's default is 3 s).
     fn default() -> Self {
         Self { memory_mb: 128, time: Duration::from_secs(60), init: Duration::from_secs(65) }
     }
 }
 
-/// What turns HTTP requests into events, and replies into responses.
+/// The trigger that turns HTTP requests into events, and replies into responses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trigger {
-    /// A Function URL (583/96099), the only HTTP trigger that is still sold.
+    /// A Function URL (<https://cloud.tencent.com/document/product/583/96099>).
     FunctionUrl,
-    /// The API Gateway with integrated response (583/12513), which was switched off in 2026.
+    /// API Gateway with integrated response, discontinued in 2026
+    /// (<https://cloud.tencent.com/document/product/583/12513>).
     ApiGateway,
-    /// The API Gateway without integrated response: the reply is the body, whatever it holds.
+    /// API Gateway without integrated response: the whole reply is the response body.
     ApiGatewayPassthrough,
-}
-
-/// A callback for the lines of [`Emulator::logs`]. It is called on the emulator's own thread, which waits for it.
-#[derive(Clone)]
-pub struct Console(pub Arc<dyn Fn(&Line) + Send + Sync>);
-
-impl Console {
-    /// Calls `print` for each line.
-    pub fn new(print: impl Fn(&Line) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(print))
-    }
-}
-
-impl fmt::Debug for Console {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Console")
-    }
 }

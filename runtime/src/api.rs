@@ -1,3 +1,6 @@
+//! The four calls of the runtime API:
+//! <https://cloud.tencent.com/document/product/583/47274>.
+
 use std::io::Read;
 use std::time::Duration;
 
@@ -6,27 +9,29 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Response, StatusCode, Uri};
 use ureq::{Agent, AsSendBody, Body};
 
-use crate::{Context, transport};
+use crate::context::Context;
+use crate::transport;
 
-/// Where an instance says that it is up (document 583/47274, as the other three).
+/// Reports that the instance is ready.
 pub(crate) const READY: &str = "/runtime/init/ready";
-/// Where the next event is waited for.
+/// Returns the next event.
 pub(crate) const NEXT: &str = "/runtime/invocation/next";
-/// Where a reply goes.
+/// Takes a reply.
 pub(crate) const RESPONSE: &str = "/runtime/invocation/response";
-/// Where a failed invocation is reported.
+/// Takes the report of a failed invocation.
 pub(crate) const ERROR: &str = "/runtime/invocation/error";
 
-/// More than the platform carries: events end at 6 MB (document 583/11637).
+/// Maximum response body, in bytes. Events end at 6 MB:
+/// <https://cloud.tencent.com/document/product/583/11637>.
 const MAX_BODY: u64 = 32 * 1024 * 1024;
 
-/// What became of a post that the platform has answered.
+/// The platform's answer to a POST: a 2xx or a 4xx status.
 pub(crate) enum Posted {
-    Taken,
-    Refused(StatusCode),
+    Accepted,
+    Rejected(StatusCode),
 }
 
-/// The four calls of the runtime API. Each is tried once.
+/// A client of the runtime API. It does not retry.
 pub(crate) struct Api {
     agent: Agent,
     authority: Authority,
@@ -35,13 +40,13 @@ pub(crate) struct Api {
 impl Api {
     pub(crate) fn new(authority: Authority) -> Api {
         let config = Agent::config_builder()
-            // The sandbox may set proxy variables. They are not meant for the platform.
+            // The sandbox may set proxy variables for outbound traffic. They do not apply here.
             .proxy(None)
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // One connection for all calls. It is checked before each use, so that its age
-            // does not matter.
+            // All calls share one connection. It is checked before each use, so it has no
+            // maximum age.
             .max_idle_connections(1)
             .max_idle_age(Duration::MAX)
             .user_agent(concat!("scf-runtime/", env!("CARGO_PKG_VERSION")))
@@ -54,38 +59,38 @@ impl Api {
         &self.authority
     }
 
-    /// Says that the instance is up.
+    /// Reports that the instance is ready. Any status but a 2xx is an error.
     pub(crate) fn ready(&self) -> anyhow::Result<()> {
-        // The body's content does not matter, but an empty one has been refused.
+        // The content is ignored, but the platform has rejected an empty body.
         match self.post(READY, b" ")? {
-            Posted::Taken => Ok(()),
-            Posted::Refused(status) => Err(anyhow!("status {status}").context(READY)),
+            Posted::Accepted => Ok(()),
+            Posted::Rejected(status) => Err(anyhow!("status {status}").context(READY)),
         }
     }
 
-    /// Waits for the next event, for as long as it takes. An answer that is not 200, or not
-    /// whole, is a failure, and the platform then hands the same event out again.
+    /// Waits for the next event, without a timeout. Any status but 200 and an incomplete body are
+    /// errors. The platform then returns the same event again.
     pub(crate) fn next(&self) -> anyhow::Result<(Context, Vec<u8>)> {
         let call = || {
             let (head, body) = self.call(Method::GET, NEXT, ())?.into_parts();
-            let context = Context::read(&head.headers);
-            let event = read(body)?;
+            let context = Context::from_headers(&head.headers);
+            let event = read_body(body)?;
             ensure!(head.status == StatusCode::OK, "status {}", head.status);
             Ok((context, event))
         };
         call().with_context(|| format!("GET {NEXT}"))
     }
 
-    /// Posts a reply or a report. Any answer but a 2xx or a 4xx is a failure.
+    /// Posts a reply or an error report. Any status but a 2xx or a 4xx is an error.
     pub(crate) fn post(&self, path: &'static str, body: &[u8]) -> anyhow::Result<Posted> {
         let call = || {
             let response = self.call(Method::POST, path, body)?;
             let status = response.status();
-            // The status says it all. What is behind it only has to be out of the way.
-            let _ = read(response.into_body());
+            // The status alone counts. Read the body only to reuse the connection.
+            let _ = read_body(response.into_body());
             match status {
-                status if status.is_success() => Ok(Posted::Taken),
-                status if status.is_client_error() => Ok(Posted::Refused(status)),
+                status if status.is_success() => Ok(Posted::Accepted),
+                status if status.is_client_error() => Ok(Posted::Rejected(status)),
                 status => Err(anyhow!("status {status}")),
             }
         };
@@ -108,8 +113,8 @@ impl Api {
     }
 }
 
-/// Reads to the very end: only then can the connection be used again.
-fn read(body: Body) -> anyhow::Result<Vec<u8>> {
+/// Reads a body to EOF, which ureq requires before it reuses the connection.
+fn read_body(body: Body) -> anyhow::Result<Vec<u8>> {
     let length = body.content_length().unwrap_or(0).min(MAX_BODY);
     let mut bytes = Vec::with_capacity(length as usize);
     body.into_with_config().limit(MAX_BODY).reader().read_to_end(&mut bytes)?;

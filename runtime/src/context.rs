@@ -1,35 +1,38 @@
+//! The context of an invocation.
+
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
 
-/// What the platform says about an invocation.
+/// The context of an invocation, from the headers of `GET /runtime/invocation/next`
+/// (<https://cloud.tencent.com/document/product/583/47274>).
 ///
-/// It comes in the headers of `GET /runtime/invocation/next` (document 583/47274). Any of them
-/// may be missing, and a value that is no number counts as missing.
+/// Every header is optional. A value that is not a number counts as missing.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Names the invocation in the platform's log. Empty where the platform names none.
+    /// The invocation's id in the platform's log (`request_id`). Empty if missing.
     pub request_id: String,
-    /// Memory of the instance, in megabytes.
+    /// Memory of the instance, in MB (`memory_limit_in_mb`).
     pub memory_limit_mb: Option<u32>,
-    /// How long the invocation may take. Past it, the platform ends the instance.
+    /// Maximum duration of the invocation (`time_limit_in_ms`). The platform ends the instance
+    /// after it.
     pub time_limit: Option<Duration>,
-    /// When the event began to arrive.
+    /// The time at which the event's headers arrived.
     pub received: Instant,
-    /// Whether this is the first event of this instance.
+    /// `true` for the first event of the instance.
     pub cold: bool,
 }
 
 impl Context {
-    /// Returns the moment by which the platform must have the reply, `None` where no limit is
-    /// known. Leave some of it for the reply's own way.
+    /// Returns the time at which the platform ends the instance, or `None` if the event has no
+    /// time limit. Reply earlier: the reply has to arrive by then.
     pub fn deadline(&self) -> Option<Instant> {
         self.received.checked_add(self.time_limit?)
     }
 
-    /// Reads the headers of an event that has just begun to arrive. Header names are compared
-    /// without case: documents and samples write them differently.
-    pub(crate) fn read(headers: &HeaderMap) -> Context {
+    /// Reads the headers of an event that has just arrived, except `cold`. Their case does not
+    /// matter: the documents write them in more than one way.
+    pub(crate) fn from_headers(headers: &HeaderMap) -> Context {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
         let number = |name| text(name).and_then(|value| value.parse::<u64>().ok());
         Context {

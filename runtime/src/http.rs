@@ -1,7 +1,6 @@
-//! Functions behind an HTTP trigger: a Function URL, the former API Gateway, CloudBase.
+//! Functions behind an HTTP trigger: a Function URL, the former API Gateway, or CloudBase.
 //!
-//! Their events become [`http::Request`]s, and
-//! [`http::Response`]s become the reply that they understand.
+//! Events become [`http::Request`]s, and [`http::Response`]s become replies.
 
 mod envelope;
 mod event;
@@ -9,30 +8,32 @@ mod event;
 pub use envelope::{MAX_REPLY, TooLarge, envelope};
 pub use event::Event;
 
-use ::http::{Request, Response, StatusCode, header};
-use anyhow::Context as _;
+use ::http::{HeaderValue, Request, Response, StatusCode, header};
 
-use crate::Context;
+use crate::context::Context;
+use crate::runtime::Runtime;
 
-/// Runs a handler of HTTP requests, for as long as the platform keeps the instance.
+/// Runs a handler of HTTP requests.
 ///
-/// An event that is no HTTP request is answered with a 400, one whose path and query are longer
-/// than a URI can be with a 414. The handler's errors and panics, and
-/// a response larger than the platform carries, are reported as failed invocations: what the
-/// caller then sees is the platform's own. Answer with a [`Response`] what the caller is to read.
+/// An event that is not an HTTP request gets a 400 response. If its path and query exceed 64 KB,
+/// it gets a 414. An error of the handler, a panic, and a response above [`MAX_REPLY`] are
+/// reported to the platform. The client then gets the platform's own error. Return a [`Response`]
+/// for any error that the client should read.
 ///
 /// # Errors
-/// As [`run_bytes`](crate::run_bytes).
+/// Fails like [`run_bytes`](crate::run_bytes).
 pub fn run<B, H>(handler: H) -> anyhow::Result<()>
 where
     B: Into<Vec<u8>>,
     H: FnMut(Request<Vec<u8>>, &Context) -> anyhow::Result<Response<B>>,
 {
-    crate::run_bytes(self::handler(handler))
+    Runtime::from_env()?.run_bytes(self::handler(handler))
 }
 
-/// Makes a handler of HTTP requests one of bytes, which
-/// [`Runtime::run_bytes`](crate::Runtime::run_bytes) runs and a test can call.
+/// Turns a handler of HTTP requests into a handler of bytes, for [`Runtime::run_bytes`] and tests.
+///
+/// # Errors
+/// The returned handler fails if `handler` fails or the response exceeds [`MAX_REPLY`].
 pub fn handler<B, H>(mut handler: H) -> impl FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>>
 where
     B: Into<Vec<u8>>,
@@ -42,24 +43,21 @@ where
         let response = match Event::read(event) {
             Event::Http(request) => handler(request, context)?.map(Into::into),
             Event::TooLong(_) => {
-                let sentence = "path and query are longer than 64 KB".to_owned();
-                refused(StatusCode::URI_TOO_LONG, sentence)
+                text_reply(StatusCode::URI_TOO_LONG, "path and query too long (maximum 64 KB)")
             }
-            Event::Other(_) => {
-                refused(StatusCode::BAD_REQUEST, "the event is no HTTP request".to_owned())
-            }
-            Event::Unreadable(why) => {
-                refused(StatusCode::BAD_REQUEST, format!("the event cannot be read: {why}"))
+            Event::Other(_) => text_reply(StatusCode::BAD_REQUEST, "event is not an HTTP request"),
+            Event::Unreadable(error) => {
+                text_reply(StatusCode::BAD_REQUEST, &format!("invalid event: {error}"))
             }
         };
-        envelope(response).context("write the reply")
+        Ok(envelope(response)?)
     }
 }
 
-fn refused(status: StatusCode, sentence: String) -> Response<Vec<u8>> {
-    let mut response = Response::new(sentence.into_bytes());
+fn text_reply(status: StatusCode, text: &str) -> Response<Vec<u8>> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
-    let text = header::HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(header::CONTENT_TYPE, text);
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
     response
 }

@@ -1,10 +1,9 @@
-//! The custom runtime of Tencent Cloud SCF for Rust: it fetches events from the platform, hands
-//! them to a handler, and brings the replies back. To SCF what `lambda_runtime` is to AWS.
+//! A custom runtime for Tencent Cloud SCF in Rust: fetches events from the platform, calls a
+//! handler, and posts the replies. `lambda_runtime` does the same for AWS Lambda.
 //!
-//! An instance works on one event at a time, so everything here blocks. There is no async runtime
-//! to start, and none in the dependency tree.
+//! An instance handles one event at a time, so every call blocks. No async runtime is needed.
 //!
-//! A whole function behind an HTTP trigger:
+//! A function behind an HTTP trigger:
 //!
 //! ```no_run
 //! use http::Response;
@@ -17,7 +16,7 @@
 //! }
 //! ```
 //!
-//! And one for events of its own, which the console, an SDK or a timer sends:
+//! A function for JSON events from the console, an SDK or a timer:
 //!
 //! ```no_run
 //! #[derive(serde::Deserialize)]
@@ -27,40 +26,49 @@
 //!
 //! fn main() -> anyhow::Result<()> {
 //!     scf_runtime::run(|order: Order, _context| {
-//!         anyhow::ensure!(order.pieces > 0, "an order of nothing");
+//!         anyhow::ensure!(order.pieces > 0, "order is empty");
 //!         Ok(order.pieces * 3)
 //!     })
 //! }
 //! ```
 //!
-//! # Map
+//! # Entry points
 //!
-//! | | takes | gives |
+//! | | event | reply |
 //! | --- | --- | --- |
-//! | [`http::run`] | `http::Request<Vec<u8>>` | `http::Response` of text or bytes |
-//! | [`run`] | what implements `Deserialize` | what implements `Serialize` |
-//! | [`run_bytes`] | the event's bytes | the reply's bytes |
+//! | [`http::run`] | `http::Request<Vec<u8>>` | `http::Response` with a text or byte body |
+//! | [`run`] | any `Deserialize` type | any `Serialize` type |
+//! | [`run_bytes`] | bytes | bytes |
 //!
-//! The first two are [`http::handler`] and [`json`], which make of a handler one of bytes, under
-//! the third. A test can call such a handler without any platform, and [`Runtime`] runs it
-//! against another address than the environment's. Who has more to say to an HTTP caller than
-//! [`http::run`] does, as to one whose event is none of HTTP, takes [`run_bytes`],
-//! [`http::Event::read`] and [`http::envelope`].
+//! [`http::handler`] and [`json`] turn the first two kinds of handler into a handler of bytes,
+//! which a test can call without a platform. [`Runtime`] runs a handler of bytes against any
+//! address. For full control over HTTP replies, combine [`run_bytes`], [`http::Event::read`] and
+//! [`http::envelope`].
 //!
-//! # What holds
+//! # Guarantees
 //!
-//! - One event gets one reply, or one report to the platform that the invocation failed. There
-//!   are four: the handler's error, with its causes; a panic, without its text; an event that
-//!   does not decode; a reply that cannot be written or that the platform refuses. None ends the
-//!   loop. (A panic ends the process all the same where the profile says `panic = "abort"`.)
-//! - An event is never lost, and a reply never given up, because the runtime API was away for a
-//!   moment. The loop ends when it has done nothing but fail for a minute; the process should
-//!   then end, too, so that the platform starts a new instance.
-//! - Of the environment, `SCF_RUNTIME_API` and `SCF_RUNTIME_API_PORT` are read, and nothing else.
-//!   Proxy variables are not meant for the platform.
-//! - Nothing is logged but trouble with the runtime API: a line on standard error when it begins.
-//!   A panic's text goes where the process's panic hook sends it, by default into the log.
+//! - Each event gets one reply or one error report. The loop reports four errors and goes on: a
+//!   handler error with its causes, a panic without its text, an event that cannot be
+//!   deserialized, and a reply that cannot be built or that the platform rejects. With
+//!   `panic = "abort"`, a panic ends the process.
+//! - A temporary outage of the runtime API loses no event and no reply. After 60 seconds of
+//!   failures the loop returns an error. End the process then, so that the platform starts a new
+//!   instance.
+//! - `SCF_RUNTIME_API` and `SCF_RUNTIME_API_PORT` are the only environment variables read. Proxy
+//!   variables do not apply to the runtime API.
+//! - The only output is a line on standard error when calls of the runtime API begin to fail. The
+//!   process's panic hook prints panics.
+//!
+//! # Modules
+//!
+//! - `runtime`: the event loop, its retries and error reports
+//! - `api`: the four calls of the runtime API
+//! - `transport`: ureq's connections to the runtime API
+//! - `address`: the address of the runtime API
+//! - `context`: the context of an invocation
+//! - [`http`]: HTTP events and replies
 
+mod address;
 mod api;
 mod context;
 pub mod http;
@@ -74,15 +82,10 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Runs a handler of any event and any answer that serde knows, for as long as the platform
-/// keeps the instance.
-///
-/// An event that is not what the handler takes, and an answer that cannot be written as JSON,
-/// are reported to the platform as failed invocations, as are the handler's errors and panics.
-/// None of them ends the loop.
+/// Runs a handler that takes a deserialized JSON event and returns a serializable reply.
 ///
 /// # Errors
-/// As [`run_bytes`].
+/// Fails like [`run_bytes`].
 pub fn run<E, A, H>(handler: H) -> anyhow::Result<()>
 where
     E: DeserializeOwned,
@@ -92,12 +95,11 @@ where
     run_bytes(json(handler))
 }
 
-/// Runs a handler of bytes: the event as it came, and the reply as it is to go. The other two
-/// are built on it.
+/// Runs a handler that takes the event's bytes and returns the reply's bytes, both unchanged.
 ///
 /// # Errors
-/// At once where the environment names no runtime API; later only when the runtime API has done
-/// nothing but fail for about a minute. End the process then: the platform starts a new instance.
+/// Fails at once if `SCF_RUNTIME_API` is missing or invalid. Fails later if the runtime API fails
+/// for 60 seconds. End the process then: the platform starts a new instance.
 pub fn run_bytes<H>(handler: H) -> anyhow::Result<()>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>>,
@@ -105,7 +107,11 @@ where
     Runtime::from_env()?.run_bytes(handler)
 }
 
-/// Makes a handler of values one of bytes, which [`Runtime::run_bytes`] runs and a test can call.
+/// Turns a handler of JSON values into a handler of bytes, for [`Runtime::run_bytes`] and tests.
+///
+/// # Errors
+/// The returned handler fails if the event cannot be deserialized, `handler` fails, or the reply
+/// cannot be serialized.
 pub fn json<E, A, H>(mut handler: H) -> impl FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>>
 where
     E: DeserializeOwned,
@@ -113,8 +119,8 @@ where
     H: FnMut(E, &Context) -> anyhow::Result<A>,
 {
     move |event, context| {
-        let event = serde_json::from_slice(&event).context("read the event")?;
-        let answer = handler(event, context)?;
-        serde_json::to_vec(&answer).context("write the answer")
+        let event = serde_json::from_slice(&event).context("invalid event")?;
+        let reply = handler(event, context)?;
+        serde_json::to_vec(&reply).context("reply cannot be serialized")
     }
 }

@@ -1,6 +1,6 @@
-//! How bytes travel to the runtime API: plain TCP, one name look-up per process, one write per
-//! request. The only room that knows ureq's `unversioned` hooks, for which ureq is pinned to its
-//! minor version.
+//! ureq's connections to the runtime API: plain TCP, one name lookup per process, one write per
+//! request. Only this file uses ureq's `unversioned` API, for which ureq is pinned to its minor
+//! version.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -18,52 +18,52 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Agent, Error};
 
-/// The platform is on the same machine, or next to it.
+/// Connect timeout. The runtime API is on the same machine or close to it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Room for most requests and answers. Larger ones take several turns.
-const BUFFER: usize = 16 * 1024;
+/// Size of each buffer, in bytes. Most requests and responses fit.
+const BUFFER_SIZE: usize = 16 * 1024;
 
-/// Builds an agent that speaks to one host only.
+/// Builds an agent for a single host.
 pub(crate) fn agent(config: Config) -> Agent {
-    Agent::with_parts(config, Connect, LookUpOnce::default())
+    Agent::with_parts(config, TcpConnector, CachedResolver::default())
 }
 
-/// Looks the host's name up at the first call and keeps the answer. By itself, ureq asks at
-/// every call, before it looks for an open connection.
+/// Resolves the host once and caches the addresses. ureq alone would resolve it for each call,
+/// even if it has an open connection.
 #[derive(Debug, Default)]
-struct LookUpOnce {
+struct CachedResolver {
     resolver: DefaultResolver,
-    found: OnceLock<ResolvedSocketAddrs>,
+    addresses: OnceLock<ResolvedSocketAddrs>,
 }
 
-impl Resolver for LookUpOnce {
+impl Resolver for CachedResolver {
     fn resolve(
         &self,
         uri: &Uri,
         config: &Config,
         timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, Error> {
-        if let Some(found) = self.found.get() {
-            return Ok(found.clone());
+        if let Some(addresses) = self.addresses.get() {
+            return Ok(addresses.clone());
         }
-        let found = self.resolver.resolve(uri, config, timeout)?;
-        Ok(self.found.get_or_init(|| found).clone())
+        let addresses = self.resolver.resolve(uri, config, timeout)?;
+        Ok(self.addresses.get_or_init(|| addresses).clone())
     }
 }
 
 /// Opens plain TCP connections.
 #[derive(Debug)]
-struct Connect;
+struct TcpConnector;
 
-impl Connector for Connect {
-    type Out = Connection;
+impl Connector for TcpConnector {
+    type Out = TcpTransport;
 
     fn connect(
         &self,
         details: &ConnectionDetails,
         _: Option<()>,
-    ) -> Result<Option<Connection>, Error> {
+    ) -> Result<Option<TcpTransport>, Error> {
         let mut stream = Err(ErrorKind::AddrNotAvailable.into());
         for address in &details.addrs {
             stream = TcpStream::connect_timeout(address, CONNECT_TIMEOUT);
@@ -73,88 +73,89 @@ impl Connector for Connect {
         }
         let stream = stream?;
         stream.set_nodelay(true)?;
-        Ok(Some(Connection {
+        Ok(Some(TcpTransport {
             stream,
-            buffers: LazyBuffers::new(BUFFER, BUFFER),
-            held: 0,
-            heard: false,
+            buffers: LazyBuffers::new(BUFFER_SIZE, BUFFER_SIZE),
+            unsent: 0,
+            received_any: false,
         }))
     }
 }
 
-/// A connection that holds output back until its buffer is full or the answer is awaited, so
-/// that a request's head and body leave together.
+/// A TCP connection that sends when its output buffer is full or a response is awaited. A small
+/// request leaves in a single write.
 ///
-/// It knows no time-outs, hence ureq's are without effect: the platform says that `next` must
-/// have none (document 583/47274), and a reply that is posted again only because its answer came
-/// late, perhaps after the instance was frozen, could meet the next invocation.
+/// It ignores ureq's timeouts. The platform forbids one for `next`
+/// (<https://cloud.tencent.com/document/product/583/47274>). After a timeout, a reply would be
+/// posted again, perhaps after a freeze. It could then count for the next invocation.
 #[derive(Debug)]
-struct Connection {
+struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
-    /// How many bytes at the start of the output buffer wait to be sent.
-    held: usize,
-    /// Whether the last thing that happened was that bytes came in.
-    heard: bool,
+    /// Number of unsent bytes at the start of the output buffer.
+    unsent: usize,
+    /// `true` if the last read returned bytes.
+    received_any: bool,
 }
 
-impl Connection {
-    /// Sends what is held. A peer that has stopped reading may have said why, as with a reply
-    /// that is too large: a failure to write is left to the reading that follows.
-    fn send(&mut self) {
-        let held = mem::take(&mut self.held);
-        let _ = self.stream.write_all(&self.buffers.output()[..held]);
+impl TcpTransport {
+    /// Sends the unsent bytes. Write errors are ignored: the peer may have responded before it
+    /// closed the connection, as to a reply that is too large. The next read returns that
+    /// response, or the error.
+    fn flush(&mut self) {
+        let unsent = mem::take(&mut self.unsent);
+        let _ = self.stream.write_all(&self.buffers.output()[..unsent]);
     }
 }
 
-impl Transport for Connection {
+impl Transport for TcpTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         self
     }
 
     fn transmit_output(&mut self, amount: usize, _: NextTimeout) -> Result<(), Error> {
-        self.held += amount;
+        self.unsent += amount;
         if self.output().is_empty() {
-            self.send();
+            self.flush();
         }
         Ok(())
     }
 
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, Error> {
-        self.send();
+        self.flush();
         let amount = loop {
             match self.stream.read(self.buffers.input_append_buf()) {
                 Ok(amount) => break amount,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // By its kind, ureq would take a reset for the end of a body without a length.
+                // Hide the error's kind: ureq treats a reset as EOF of a body without a length.
                 Err(error) => return Err(io::Error::other(error).into()),
             }
         };
         self.buffers.input_appended(amount);
-        self.heard = amount > 0;
+        self.received_any = amount > 0;
         Ok(amount > 0)
     }
 
-    /// Asked when an answer has been read, and before the next request: once is enough.
+    /// Returns `false` after EOF, an error, or bytes that no request asked for. ureq calls this
+    /// after each response and before each request. The first of the two needs no system call.
     fn is_open(&mut self) -> bool {
-        if mem::take(&mut self.heard) {
+        if mem::take(&mut self.received_any) {
             return true;
         }
-        // An open connection has nothing to say before it is asked.
         let peeked = recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         matches!(peeked, Err(Errno::WOULDBLOCK))
     }
 }
 
-/// The buffers, with the output that is held back out of reach.
-impl Buffers for Connection {
+/// Forwards to the buffers, except that output starts after the unsent bytes.
+impl Buffers for TcpTransport {
     fn output(&mut self) -> &mut [u8] {
-        &mut self.buffers.output()[self.held..]
+        &mut self.buffers.output()[self.unsent..]
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         let (tmp, output) = self.buffers.tmp_and_output();
-        (tmp, &mut output[self.held..])
+        (tmp, &mut output[self.unsent..])
     }
 
     fn input(&self) -> &[u8] {

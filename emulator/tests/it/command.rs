@@ -1,4 +1,4 @@
-//! The command.
+//! The command line.
 
 use std::{
     fs,
@@ -8,14 +8,14 @@ use std::{
 
 use crate::support::{Package, raw, request};
 
-/// The command with an environment of its own.
+/// Returns the command with an empty environment except `PATH`.
 fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_scf-emulator"));
     command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
     command
 }
 
-/// A running command, and the address that it names.
+/// A running command and the address that it prints.
 struct Running {
     child: Child,
     address: String,
@@ -29,7 +29,7 @@ impl Running {
         let mut seen = String::new();
         let address = loop {
             let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "ended: {seen}");
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "exited: {seen}");
             if let Some(rest) = line.trim().strip_prefix("curl 'http://") {
                 break rest.split_once('/').unwrap().0.to_owned();
             }
@@ -54,15 +54,15 @@ impl Drop for Running {
     }
 }
 
-/// What the command prints and returns where it ends by itself.
-fn output(args: &[&str]) -> (bool, String) {
+/// Runs the command to its end. Returns the exit status and the output.
+fn output(args: &[&str]) -> (i32, String) {
     let output = command().args(args).output().unwrap();
     let text = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(text).unwrap())
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }
 
 #[test]
-fn the_printed_address_answers_and_sigterm_ends_the_function_too() {
+fn signals_end_the_emulator_and_the_function() {
     for signal in ["-TERM", "-INT", "-HUP"] {
         let package = Package::bash("echo $$ > pid; ready; while next; do reply '\"hello\"'; done");
         let mut command = command();
@@ -77,7 +77,7 @@ fn the_printed_address_answers_and_sigterm_ends_the_function_too() {
 }
 
 #[test]
-fn the_functions_lines_come_through() {
+fn function_output_is_printed() {
     let package = Package::bash("ready; while next; do echo out; echo err >&2; reply 1; done");
     let mut command = command();
     command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());
@@ -93,7 +93,7 @@ fn the_functions_lines_come_through() {
 }
 
 #[test]
-fn variables_are_passed_on_by_name_only() {
+fn variables_are_passed_only_by_name() {
     let package = Package::bash(
         r#"ready; while next; do reply "\"$MINE,$COPIED,$OTHER,$SCF_FUNCTIONNAME\""; done"#,
     );
@@ -110,9 +110,12 @@ fn variables_are_passed_on_by_name_only() {
 }
 
 #[test]
-fn options_reach_the_platform() {
+fn options_reach_the_function() {
     let package = Package::bash(
-        r#"ready; while curl -s -D head "$api/invocation/next" -o event; do reply "\"$(grep -c -e '_in_ms: 2500' -e '_in_mb: 256' head) $1\""; done"#,
+        r#"ready
+while curl -s -D head "$api/invocation/next" -o event; do
+  reply "\"$(grep -c -e '_in_ms: 2500' -e '_in_mb: 256' head) $1\""
+done"#,
     );
     let mut command = command();
     command.envs([("HOST", "127.0.0.1"), ("PORT", "0")]);
@@ -131,30 +134,34 @@ fn options_reach_the_platform() {
 }
 
 #[test]
-fn mistakes_on_the_command_line_get_a_sentence() {
-    let check = |args: &[&str], sentence: &str| {
-        let (success, text) = output(args);
-        assert!(!success && text.contains(sentence), "{args:?}: {text}");
+fn command_line_errors_are_one_line() {
+    let check = |args: &[&str], status: i32, error: &str| {
+        let (exit_status, text) = output(args);
+        assert!(exit_status == status && text.contains(error), "{args:?}: {exit_status} {text}");
         assert!(!text.contains("panicked") && text.lines().count() == 1, "{args:?}: {text}");
     };
-    check(&[], "which function?");
-    check(&["--no-such"], "--no-such");
-    check(&["./no/such/bootstrap"], "there is no ./no/such/bootstrap");
-    check(&["--time-limit", "0", "/bin/true"], "more than 0");
-    check(&["--memory", "much", "/bin/true"], "much");
-    check(&["--env", "NOT_SET_HERE", "/bin/true"], "NOT_SET_HERE");
-    check(&["--env", "SCF_X=1", "/bin/true"], "reserved");
-    check(&["--listen", "nowhere", "/bin/true"], "nowhere");
+    check(&[], 2, "missing bootstrap file");
+    check(&["--no-such"], 2, "unknown option --no-such");
+    check(&["-x"], 2, "unknown option -x");
+    check(&["--listen"], 2, "--listen");
+    check(&["./no/such/bootstrap"], 2, "bootstrap file ./no/such/bootstrap does not exist");
+    check(&["--time-limit", "0", "/bin/true"], 2, "invalid duration \"0\"");
+    check(&["--init-timeout", "-1", "/bin/true"], 2, "invalid duration \"-1\"");
+    check(&["--memory", "much", "/bin/true"], 2, "invalid memory \"much\"");
+    check(&["--env", "NOT_SET_HERE", "/bin/true"], 2, "invalid variable \"NOT_SET_HERE\"");
+    check(&["--listen", "nowhere", "/bin/true"], 2, "invalid address \"nowhere\"");
+    check(&["--env", "SCF_X=1", "/bin/true"], 1, "variable name SCF_X is reserved");
 
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    check(&["--listen", &address, "/bin/true"], &format!("another program listens on {address}"));
+    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = occupied.local_addr().unwrap().to_string();
+    let error = format!("address {address} is already in use");
+    check(&["--listen", &address, "/bin/true"], 1, &error);
 }
 
 #[test]
-fn help_and_readme_name_every_option() {
-    let (success, help) = output(&["--help"]);
-    assert!(success);
+fn help_and_readme_list_every_option() {
+    let (status, help) = output(&["--help"]);
+    assert_eq!(status, 0);
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let source = include_str!("../../src/main.rs");
     let options: Vec<_> =
@@ -166,6 +173,6 @@ fn help_and_readme_name_every_option() {
     }
     assert_eq!(
         output(&["--version"]),
-        (true, concat!("scf-emulator ", env!("CARGO_PKG_VERSION"), "\n").to_owned())
+        (0, concat!("scf-emulator ", env!("CARGO_PKG_VERSION"), "\n").to_owned())
     );
 }

@@ -1,4 +1,4 @@
-//! The function as a process: how it starts, ends, sleeps, and what is said when it does not do well.
+//! The function's processes: start, exit, freeze, output and errors.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Duration};
 
@@ -13,21 +13,22 @@ fn limited(package: &Package, time_ms: u64, init_ms: u64) -> Emulator {
     settings.start("127.0.0.1:0").unwrap()
 }
 
-/// The state of a process as the kernel shows it: `R`, `S`, `T` for stopped; `None` once it is gone.
+/// Returns the state of a process from `/proc`, such as `S`, or `T` for stopped. Returns `None` if
+/// the process does not exist.
 fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Waits until it is so. A test that waits in vain is ended by whoever runs it.
-fn until(mut is_so: impl FnMut() -> bool) {
-    while !is_so() {
+/// Waits for a condition, without a timeout.
+fn wait_until(mut condition: impl FnMut() -> bool) {
+    while !condition() {
         thread::yield_now();
     }
 }
 
 #[test]
-fn the_function_sees_the_platforms_environment_and_nothing_else() {
+fn environment_has_only_the_platforms_variables() {
     let package =
         Package::bash("ready; while next; do reply \"\\\"$(env | sort | base64 -w 0)\\\"\"; done");
     let function = Function::new(package.bootstrap())
@@ -43,9 +44,9 @@ fn the_function_sees_the_platforms_environment_and_nothing_else() {
     let text = String::from_utf8(output.stdout).unwrap();
     let names: Vec<_> =
         text.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    let expected = "HOME LANG LOGNAME OPENAI_API_KEY PATH PWD SCF_FUNCTIONNAME SCF_FUNCTIONVERSION SCF_RUNTIME \
-                    SCF_RUNTIME_API SCF_RUNTIME_API_PORT SHELL SHLVL TENCENTCLOUD_RUNENV TENCENTCLOUD_TZ TZ USER \
-                    USER_CODE_ROOT _ _HANDLER";
+    let expected = "HOME LANG LOGNAME OPENAI_API_KEY PATH PWD SCF_FUNCTIONNAME \
+                    SCF_FUNCTIONVERSION SCF_RUNTIME SCF_RUNTIME_API SCF_RUNTIME_API_PORT SHELL \
+                    SHLVL TENCENTCLOUD_RUNENV TENCENTCLOUD_TZ TZ USER USER_CODE_ROOT _ _HANDLER";
     assert_eq!(names.join(" "), expected);
     for line in [
         "SCF_RUNTIME_API=127.0.0.1".to_owned(),
@@ -61,22 +62,22 @@ fn the_function_sees_the_platforms_environment_and_nothing_else() {
 }
 
 #[test]
-fn variables_that_the_platform_would_not_take_are_refused() {
-    let check = |name: &str, value: &str, sentence: &str| {
+fn invalid_variables_are_an_error() {
+    let check = |name: &str, value: &str, message: &str| {
         let error = Settings::new(Function::new("/bin/true").env(name, value))
             .start("127.0.0.1:0")
             .unwrap_err();
-        assert!(format!("{error:#}").contains(sentence), "{error:#}");
+        assert!(format!("{error:#}").contains(message), "{error:#}");
     };
     check("SCF_MINE", "x", "reserved");
     check("TENCENTCLOUD_REGION", "x", "reserved");
-    check("1A", "x", "a letter first");
-    check("A-B", "x", "a letter first");
+    check("1A", "x", "use a letter, then");
+    check("A-B", "x", "use a letter, then");
     check("A", &"x".repeat(4096), "4096");
 }
 
 #[test]
-fn a_function_runs_in_the_folder_of_its_program() {
+fn working_directory_is_the_folder_of_the_program() {
     let package = Package::bash("ready; while next; do reply \"\\\"$(pwd -P) $1\\\"\"; done");
     let settings = Settings::new(Function::new(package.bootstrap()).arg("more"));
     let reply = settings.start("127.0.0.1:0").unwrap().invoke("1").reply.unwrap();
@@ -84,7 +85,7 @@ fn a_function_runs_in_the_folder_of_its_program() {
 }
 
 #[test]
-fn a_function_that_never_gets_ready_is_a_450() {
+fn function_that_is_never_ready_is_a_450() {
     let package = Package::bash("echo loading; tail -f /dev/null");
     let emulator = limited(&package, 60_000, 1000);
     let invocation = emulator.invoke("1");
@@ -100,23 +101,24 @@ fn a_function_that_never_gets_ready_is_a_450() {
 }
 
 #[test]
-fn a_function_that_asks_for_events_without_being_ready_is_told_so() {
+fn next_before_ready_is_named_in_the_450() {
     let package = Package::bash("next");
     let failure = limited(&package, 60_000, 1000).invoke("1").reply.unwrap_err();
     assert!(
-        failure.status == 450 && failure.message.contains("asked for an event"),
+        failure.status == 450
+            && failure.message.contains("/runtime/invocation/next returns no event"),
         "{}",
         failure.message
     );
 }
 
 #[test]
-fn a_function_that_ends_before_it_is_ready_is_a_405() {
+fn exit_before_ready_is_a_405() {
     let package =
         Package::bash("[ -e started ] && tail -f /dev/null; touch started; echo no key; exit 2");
     let emulator = package.start();
-    // The first instance starts without an event, and the console tells of its end.
-    until(|| emulator.logs().iter().any(|line| line.text.contains("exit status: 2")));
+    // The first instance starts without an event, and its exit is logged.
+    wait_until(|| emulator.logs().iter().any(|line| line.text.contains("exit status: 2")));
     fs::remove_file(package.dir.join("started")).unwrap();
     let invocation = emulator.invoke("1");
     let failure = invocation.reply.unwrap_err();
@@ -129,7 +131,7 @@ fn a_function_that_ends_before_it_is_ready_is_a_405() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_a_405_that_says_why() {
+fn start_error_is_a_405_with_its_cause() {
     let check = |function: &Path, cause: &str| {
         let emulator = Settings::new(Function::new(function)).start("127.0.0.1:0").unwrap();
         let failure = emulator.invoke("1").reply.unwrap_err();
@@ -148,9 +150,12 @@ fn a_program_that_cannot_be_started_is_a_405_that_says_why() {
 }
 
 #[test]
-fn an_event_that_takes_too_long_is_a_433_and_the_next_one_gets_a_new_instance() {
+fn time_limit_is_a_433_and_starts_a_new_instance() {
     let package = Package::bash(
-        r#"ready; while next; do [ "$event" = '"slow"' ] && tail -f /dev/null; reply "\"quick\""; done"#,
+        r#"ready; while next; do
+  [ "$event" = '"slow"' ] && tail -f /dev/null
+  reply "\"quick\""
+done"#,
     );
     let emulator = limited(&package, 2000, 60_000);
     assert_eq!(emulator.invoke("1").reply.unwrap(), b"\"quick\"");
@@ -166,7 +171,7 @@ fn an_event_that_takes_too_long_is_a_433_and_the_next_one_gets_a_new_instance() 
 }
 
 #[test]
-fn an_event_that_nobody_fetches_is_another_433() {
+fn event_that_is_not_fetched_is_a_433() {
     let package = Package::bash("ready; tail -f /dev/null");
     let failure = limited(&package, 300, 60_000).invoke("1").reply.unwrap_err();
     assert_eq!(failure.status, 433);
@@ -174,17 +179,17 @@ fn an_event_that_nobody_fetches_is_another_433() {
 }
 
 #[test]
-fn a_process_that_ends_over_an_event_is_a_439() {
+fn exit_during_an_event_is_a_439() {
     let package = Package::bash("ready; next; kill -9 $$");
     let emulator = package.start();
     let failure = emulator.invoke("1").reply.unwrap_err();
     assert!(failure.status == 439 && failure.message.contains("signal: 9"), "{}", failure.message);
-    // The next one gets an instance of its own.
+    // The next event gets a new instance.
     assert_eq!(emulator.invoke("1").reply.unwrap_err().status, 439);
 }
 
 #[test]
-fn a_function_that_ends_after_each_reply_answers_every_event() {
+fn function_may_exit_after_each_reply() {
     let package = Package::bash("ready; next; reply \"\\\"$$\\\"\"");
     let emulator = package.start();
     let replies = [(); 5].map(|()| emulator.invoke("1").reply.unwrap());
@@ -194,7 +199,7 @@ fn a_function_that_ends_after_each_reply_answers_every_event() {
 }
 
 #[test]
-fn a_reply_of_more_than_six_megabytes_is_a_407_and_the_function_goes_on() {
+fn reply_over_6_mb_is_a_407_and_the_instance_stays() {
     let package = Package::bash(
         r#"ready
 while next; do
@@ -213,10 +218,11 @@ done"#,
 }
 
 #[test]
-fn the_log_of_an_invocation_is_complete_when_its_reply_is_there() {
+fn log_is_complete_when_invoke_returns() {
     let package = Package::bash(
         r#"echo at start; ready; while next; do
-  for i in {1..200}; do echo "line $i of $event"; done; printf 'a\r\nerror\n' >&2; printf unfinished; reply 1
+  for i in {1..200}; do echo "line $i of $event"; done
+  printf 'a\r\nerror\n' >&2; printf unfinished; reply 1
 done"#,
     );
     let emulator = package.start();
@@ -237,7 +243,7 @@ done"#,
 }
 
 #[test]
-fn a_line_of_more_than_eight_kilobytes_is_broken_there() {
+fn line_over_8_kb_is_split() {
     let package =
         Package::bash("ready; while next; do printf '%020000d\\nend\\n' 0; reply 1; done");
     let log = package.start().invoke("1").log;
@@ -245,13 +251,13 @@ fn a_line_of_more_than_eight_kilobytes_is_broken_there() {
 }
 
 #[test]
-fn an_instance_is_frozen_after_a_reply_and_thawed_for_the_next_event() {
+fn instance_is_frozen_between_events() {
     let package = Package::replying("1");
     let emulator = Settings { freeze: true, ..package.settings() }.start("127.0.0.1:0").unwrap();
     for _ in 0..3 {
         emulator.invoke("1").reply.unwrap();
         let pid = emulator.pid().unwrap();
-        until(|| state(pid) == Some('T'));
+        wait_until(|| state(pid) == Some('T'));
     }
     let pid = emulator.pid().unwrap();
     emulator.stop();
@@ -259,7 +265,7 @@ fn an_instance_is_frozen_after_a_reply_and_thawed_for_the_next_event() {
 }
 
 #[test]
-fn the_function_and_its_children_end_with_the_emulator() {
+fn dropping_the_emulator_kills_the_process_group() {
     let package =
         Package::bash("tail -f /dev/null & echo $! > child; ready; while next; do reply 1; done");
     let emulator = package.start();
@@ -269,17 +275,17 @@ fn the_function_and_its_children_end_with_the_emulator() {
     assert!(state(pid).is_some() && state(child).is_some());
     drop(emulator);
     assert_eq!(state(pid), None);
-    // Its parent is gone, so it is up to the system when it is cleared away.
-    until(|| matches!(state(child), None | Some('Z')));
+    // Its parent is gone, so init reaps it at some later time.
+    wait_until(|| matches!(state(child), None | Some('Z')));
 }
 
 #[test]
-fn an_emulator_that_is_dropped_in_the_middle_of_an_event_ends_the_function() {
+fn stopping_during_an_event_kills_the_function() {
     let package = Package::bash("ready; while next; do touch fetched; tail -f /dev/null; done");
     let emulator = package.start();
     let pid = emulator.pid().unwrap();
     thread::scope(|scope| {
-        // The caller leaves without an answer.
+        // The client gets no response.
         let address = emulator.url().strip_prefix("http://").unwrap().to_owned();
         let waiting = scope.spawn(move || {
             std::net::TcpStream::connect(&address).map(|mut stream| {
@@ -288,7 +294,7 @@ fn an_emulator_that_is_dropped_in_the_middle_of_an_event_ends_the_function() {
                 let _ = stream.read_to_end(&mut Vec::new());
             })
         });
-        until(|| package.dir.join("fetched").exists());
+        wait_until(|| package.dir.join("fetched").exists());
         emulator.stop();
         waiting.join().unwrap().unwrap();
     });
@@ -296,14 +302,14 @@ fn an_emulator_that_is_dropped_in_the_middle_of_an_event_ends_the_function() {
 }
 
 #[test]
-fn async_code_may_use_it_too() {
+fn emulator_works_inside_async_code() {
     let package = Package::replying("1");
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let emulator = package.start();
         assert_eq!(emulator.invoke("1").reply.unwrap(), b"1");
         emulator.stop();
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        package.settings().start(taken.local_addr().unwrap()).unwrap_err();
+        let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        package.settings().start(occupied.local_addr().unwrap()).unwrap_err();
     });
 }

@@ -1,4 +1,4 @@
-//! The emulator with real functions (small scripts), real processes and real sockets.
+//! Tests of the emulator with real functions (small scripts), processes and sockets.
 
 mod command;
 mod instance;

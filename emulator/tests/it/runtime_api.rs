@@ -1,4 +1,4 @@
-//! The four calls, as a function sees them: raw HTTP against the address that a loop of the caller's own uses.
+//! The calls of the runtime API, as raw HTTP.
 
 use std::thread;
 
@@ -23,7 +23,7 @@ fn reply(emulator: &Emulator, body: &str) -> u16 {
     call(emulator, "POST /runtime/invocation/response", body).status
 }
 
-/// What becomes of `event` where `function` is the function.
+/// Invokes `function` with an event.
 fn invoke(emulator: &Emulator, event: &str, function: impl FnOnce() + Send) -> Invocation {
     thread::scope(|scope| {
         scope.spawn(function);
@@ -36,7 +36,7 @@ fn start() -> Emulator {
 }
 
 #[test]
-fn an_event_comes_with_its_headers_and_the_reply_goes_back_unchanged() {
+fn event_has_headers_and_reply_is_unchanged() {
     let emulator = start();
     ready(&emulator);
     let invocation = invoke(&emulator, r#"{"a":  1}"#, || {
@@ -53,9 +53,9 @@ fn an_event_comes_with_its_headers_and_the_reply_goes_back_unchanged() {
 }
 
 #[test]
-fn request_ids_are_uuids_and_new_each_time() {
+fn request_ids_are_unique_uuids() {
     let emulator = start();
-    let ids = [(); 2].map(|()| emulator.invoke("no JSON").request_id);
+    let ids = [(); 2].map(|()| emulator.invoke("not JSON").request_id);
     assert_ne!(ids[0], ids[1]);
     for id in ids {
         let parts: Vec<_> = id.split('-').collect();
@@ -70,7 +70,7 @@ fn request_ids_are_uuids_and_new_each_time() {
 }
 
 #[test]
-fn asking_twice_before_answering_gives_the_same_event() {
+fn next_before_the_reply_returns_the_same_event() {
     let emulator = start();
     ready(&emulator);
     let invocation = invoke(&emulator, "[1]", || {
@@ -86,7 +86,7 @@ fn asking_twice_before_answering_gives_the_same_event() {
 }
 
 #[test]
-fn the_first_reply_counts_and_a_second_has_no_effect() {
+fn only_the_first_reply_counts() {
     let emulator = start();
     ready(&emulator);
     let invocation = invoke(&emulator, "1", || {
@@ -96,9 +96,9 @@ fn the_first_reply_counts_and_a_second_has_no_effect() {
         assert_eq!(call(&emulator, "POST /runtime/invocation/error", "third").status, 200);
     });
     assert_eq!(invocation.reply.unwrap(), b"first");
-    let late = emulator.logs().iter().filter(|line| line.text.contains("has no effect")).count();
+    let late = emulator.logs().iter().filter(|line| line.text.contains("already finished")).count();
     assert_eq!(late, 2);
-    // Not of the next one either, which nobody has fetched.
+    // A late reply does not count for the next event, which is not fetched yet.
     let invocation = invoke(&emulator, "2", || {
         reply(&emulator, "late");
         next(&emulator);
@@ -108,7 +108,7 @@ fn the_first_reply_counts_and_a_second_has_no_effect() {
 }
 
 #[test]
-fn a_reported_error_is_a_430_and_the_report_is_for_the_log() {
+fn reported_error_is_a_430_and_is_logged() {
     let emulator = start();
     ready(&emulator);
     let invocation = invoke(&emulator, "1", || {
@@ -122,14 +122,14 @@ fn a_reported_error_is_a_430_and_the_report_is_for_the_log() {
 }
 
 #[test]
-fn what_the_documents_forbid_is_refused_with_a_sentence() {
+fn forbidden_calls_are_rejected_with_a_message() {
     let emulator = start();
-    let check = |line: &str, body: &str, status: u16, sentence: &str| {
+    let check = |line: &str, body: &str, status: u16, message: &str| {
         let response = call(&emulator, line, body);
         assert_eq!(response.status, status, "{line}");
-        assert!(response.text().contains(sentence), "{line}: {}", response.text());
+        assert!(response.text().contains(message), "{line}: {}", response.text());
         let logs = emulator.logs();
-        assert!(logs.last().unwrap().text.contains(sentence), "{line}: {logs:?}");
+        assert!(logs.last().unwrap().text.contains(message), "{line}: {logs:?}");
     };
     check("POST /runtime/init/ready", "", 400, "empty body");
     check("POST /runtime/invocation/response", "x", 400, "without an event");
@@ -138,25 +138,25 @@ fn what_the_documents_forbid_is_refused_with_a_sentence() {
     check("POST /runtime/invocation/next", "", 405, "GET /runtime/invocation/next");
     check("HEAD /runtime/invocation/next", "", 405, "");
     check("PUT /runtime/invocation/response", "x", 405, "POST /runtime/invocation/response");
-    check("GET /2018-06-01/runtime/invocation/next", "", 404, "nothing else");
-    check("POST /runtime/init/ready/", " ", 404, "nothing else");
+    check("GET /2018-06-01/runtime/invocation/next", "", 404, "unknown call");
+    check("POST /runtime/init/ready/", " ", 404, "unknown call");
 }
 
 #[test]
-fn a_page_in_the_browser_cannot_play_the_function() {
+fn browsers_cannot_call_the_runtime_api() {
     let emulator = start();
     let address = emulator.runtime_api().to_string();
     let page =
         request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
     assert_eq!(raw(&address, &page).status, 403);
-    // A link leads nowhere either: it would take the function's event.
+    // A link would fetch the function's event.
     let link = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
     let link = request(&address, "GET /runtime/invocation/next", &link, b"");
     assert_eq!(raw(&address, &link).status, 403);
 }
 
 #[test]
-fn no_event_comes_before_the_function_is_ready() {
+fn next_waits_until_the_function_is_ready() {
     let emulator = start();
     let invocation = invoke(&emulator, "1", || {
         thread::scope(|scope| {
@@ -178,15 +178,15 @@ fn no_event_comes_before_the_function_is_ready() {
 }
 
 #[test]
-fn ready_may_be_said_again() {
+fn ready_may_be_repeated() {
     let emulator = start();
     ready(&emulator);
     ready(&emulator);
-    assert!(emulator.logs().iter().any(|line| line.text.contains("only the first one counts")));
+    assert!(emulator.logs().iter().any(|line| line.text.contains("already ready")));
 }
 
 #[test]
-fn an_event_must_be_json() {
+fn event_must_be_json_of_at_most_6_mb() {
     let emulator = start();
     for event in ["", "no", "{", "\u{feff}{}"] {
         assert_eq!(emulator.invoke(event).reply.unwrap_err().status, 400, "{event:?}");
@@ -198,7 +198,7 @@ fn an_event_must_be_json() {
 }
 
 #[test]
-fn a_late_reply_after_the_time_limit_has_no_effect() {
+fn reply_after_the_time_limit_is_ignored() {
     let mut settings = Settings::in_process();
     settings.limits.time = std::time::Duration::from_secs(1);
     let emulator = settings.start("127.0.0.1:0").unwrap();

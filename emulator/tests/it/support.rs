@@ -1,4 +1,4 @@
-//! Functions to run, and raw HTTP.
+//! Functions to run, and a raw HTTP client.
 
 use std::{
     fs,
@@ -11,13 +11,14 @@ use std::{
 
 use scf_emulator::{Emulator, Function, Settings};
 
-/// A folder of its own with a `bootstrap` in it, which goes with the value.
+/// A temporary folder with a `bootstrap` file. Dropping it deletes the folder.
 pub(crate) struct Package {
     pub(crate) dir: PathBuf,
 }
 
 impl Package {
-    /// A bash script that has `$api`, `next` (the event, from here on in `$event`), `reply TEXT` and `fail TEXT`.
+    /// Creates a Bash script with `$api`, `ready`, `next` (sets `$event`), `reply TEXT` and
+    /// `fail TEXT`.
     pub(crate) fn bash(script: &str) -> Self {
         Self::new(&format!(
             r#"#!/bin/bash
@@ -31,12 +32,12 @@ fail() {{ curl -s -d "$1" "$api/invocation/error"; }}
         ))
     }
 
-    /// A function that gives this reply to each event.
+    /// Creates a function that sends this reply to each event.
     pub(crate) fn replying(reply: &str) -> Self {
         Self::bash(&format!("ready\nwhile next; do\nreply '{reply}'\ndone"))
     }
 
-    /// Any text as `bootstrap`.
+    /// Creates a `bootstrap` file with this text.
     pub(crate) fn new(text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -71,7 +72,7 @@ impl Drop for Package {
     }
 }
 
-/// A response, cut at the empty line.
+/// A response, split at the empty line.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -80,7 +81,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// Whether there is this header line, its name in lower case.
+    /// Returns whether the head has this line. Header names are in lower case.
     pub(crate) fn has(&self, line: &str) -> bool {
         self.head.lines().any(|found| found == line)
     }
@@ -94,18 +95,18 @@ impl Response {
     }
 }
 
-/// Sends these bytes and reads until the other side closes.
+/// Sends these bytes and reads the response to EOF.
 pub(crate) fn raw(address: &str, request: &[u8]) -> Response {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.write_all(request).unwrap();
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap();
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head");
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("head is complete");
     let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
     Response { status: head[9..12].parse().unwrap(), head, body: bytes[end + 4..].to_vec() }
 }
 
-/// `GET /path` or the like, with more header lines and a body.
+/// Sends a request such as `GET /path`, with headers and a body.
 pub(crate) fn send(emulator: &Emulator, line: &str, headers: &[&str], body: &[u8]) -> Response {
     let url = emulator.url();
     let address = url.strip_prefix("http://").unwrap();

@@ -1,19 +1,20 @@
-//! HTTP requests as events, and replies as HTTP responses.
+//! Conversion of HTTP requests to events, and of replies to HTTP responses.
 
 use scf_emulator::{Settings, Trigger};
 use serde_json::{Value, json};
 
 use crate::support::{Package, get, send};
 
-/// Answers with the event that it got.
+/// Replies with the event.
 fn echo() -> Package {
     Package::bash("ready\nwhile next; do reply \"$event\"; done")
 }
 
 #[test]
-fn an_envelope_becomes_the_response() {
+fn envelope_becomes_the_response() {
     let package = Package::replying(
-        r#"{"isBase64Encoded": false, "statusCode": 201, "headers": {"content-type": "text/plain"}, "body": "hello"}"#,
+        r#"{"isBase64Encoded": false, "statusCode": 201, "headers": {"content-type": "text/plain"},
+            "body": "hello"}"#,
     );
     let emulator = package.start();
     let response = get(&emulator, "/");
@@ -22,7 +23,7 @@ fn an_envelope_becomes_the_response() {
 }
 
 #[test]
-fn the_function_in_the_readme_answers() {
+fn function_of_the_readme_works() {
     let readme = include_str!("../../README.md");
     let script = &readme[readme.find("#!/bin/bash").unwrap()..];
     let package = Package::new(script.split_once("```").unwrap().0);
@@ -33,9 +34,10 @@ fn the_function_in_the_readme_answers() {
 }
 
 #[test]
-fn a_header_may_have_several_values_and_a_body_may_be_base64() {
+fn headers_may_repeat_and_bodies_may_be_base64() {
     let package = Package::replying(
-        r#"{"isBase64Encoded": true, "statusCode": 200, "headers": {"Set-Cookie": ["a=1", "b=2"], "Content-Length": "9"}, "body": "/wD+"}"#,
+        r#"{"isBase64Encoded": true, "statusCode": 200, "body": "/wD+",
+            "headers": {"Set-Cookie": ["a=1", "b=2"], "Content-Length": "9"}}"#,
     );
     let emulator = package.start();
     let response = get(&emulator, "/");
@@ -49,7 +51,7 @@ fn a_header_may_have_several_values_and_a_body_may_be_base64() {
 }
 
 #[test]
-fn responses_that_have_no_body_get_none() {
+fn no_body_is_sent_for_204_and_head() {
     let package = Package::replying(r#"{"statusCode": 204, "headers": {}, "body": "lost"}"#);
     let emulator = package.start();
     let response = get(&emulator, "/");
@@ -63,7 +65,7 @@ fn responses_that_have_no_body_get_none() {
 }
 
 #[test]
-fn json_without_a_status_is_a_success_and_keeps_its_bytes() {
+fn json_without_a_status_is_a_200_unchanged() {
     let check = |reply: &str| {
         let package = Package::replying(reply);
         let emulator = package.start();
@@ -76,8 +78,8 @@ fn json_without_a_status_is_a_success_and_keeps_its_bytes() {
 }
 
 #[test]
-fn a_reply_that_breaks_the_rules_is_a_403_and_the_console_says_why() {
-    let check = |trigger: Trigger, reply: &str, error: &str, complaint: &str| {
+fn invalid_reply_is_a_403_and_its_error_is_logged() {
+    let check = |trigger: Trigger, reply: &str, error: &str, message: &str| {
         let package = Package::replying(reply);
         let emulator = Settings { trigger, ..package.settings() }.start("127.0.0.1:0").unwrap();
         let response = get(&emulator, "/");
@@ -85,7 +87,7 @@ fn a_reply_that_breaks_the_rules_is_a_403_and_the_console_says_why() {
         assert_eq!(response.json()["errno"], 403);
         assert!(response.json()["error"].as_str().unwrap().contains(error), "{}", response.text());
         let logs = emulator.logs();
-        assert!(logs.iter().any(|line| line.text.contains(complaint)), "{reply}: {logs:?}");
+        assert!(logs.iter().any(|line| line.text.contains(message)), "{reply}: {logs:?}");
     };
     let format = "Invalid scf response format. please check your scf response format.";
     for trigger in [Trigger::FunctionUrl, Trigger::ApiGateway] {
@@ -112,9 +114,19 @@ fn a_reply_that_breaks_the_rules_is_a_403_and_the_console_says_why() {
             "`isBase64Encoded`",
         );
         check(trigger, r#"{"statusCode": 200, "headers": []}"#, format, "`headers`");
-        check(trigger, r#"{"statusCode": 200, "headers": {"a b": "x"}}"#, format, "no header name");
-        check(trigger, r#"{"statusCode": 200, "headers": {"a": 1}}"#, format, "neither text");
-        check(trigger, r#"{"statusCode": 200, "headers": {"a": "x\ny"}}"#, format, "cannot hold");
+        check(
+            trigger,
+            r#"{"statusCode": 200, "headers": {"a b": "x"}}"#,
+            format,
+            "invalid header name",
+        );
+        check(
+            trigger,
+            r#"{"statusCode": 200, "headers": {"a": 1}}"#,
+            format,
+            "is not a string or an array",
+        );
+        check(trigger, r#"{"statusCode": 200, "headers": {"a": "x\ny"}}"#, format, "invalid value");
     }
     check(Trigger::ApiGateway, r#"{"body": ""}"#, format, "`statusCode`");
     check(Trigger::ApiGateway, r#""Hello""#, format, "not an object");
@@ -133,7 +145,7 @@ fn without_integrated_response_the_reply_is_the_body() {
 }
 
 #[test]
-fn a_function_url_makes_the_documented_event() {
+fn function_url_sends_the_documented_event() {
     let package = echo();
     let emulator = package.start();
     let response = send(
@@ -168,9 +180,12 @@ fn a_function_url_makes_the_documented_event() {
 }
 
 #[test]
-fn the_gateway_makes_the_documented_event() {
+fn api_gateway_sends_the_documented_event() {
     let package = Package::bash(
-        r#"ready; while next; do reply "{\"statusCode\": 200, \"body\": \"$(printf %s "$event" | base64 -w 0)\", \"isBase64Encoded\": true}"; done"#,
+        r#"ready; while next; do
+  body=$(printf %s "$event" | base64 -w 0)
+  reply "{\"statusCode\": 200, \"body\": \"$body\", \"isBase64Encoded\": true}"
+done"#,
     );
     let settings = Settings { trigger: Trigger::ApiGateway, ..package.settings() };
     let emulator = settings.start("127.0.0.1:0").unwrap();
@@ -198,14 +213,14 @@ fn the_gateway_makes_the_documented_event() {
 }
 
 #[test]
-fn a_body_that_is_no_text_arrives_as_base64() {
+fn non_utf8_body_becomes_base64() {
     let package = echo();
     let event = send(&package.start(), "POST /", &[], &[0xff, 0, 0xfe]).json();
     assert_eq!((&event["body"], &event["isBase64Encoded"]), (&json!("/wD+"), &json!(true)));
 }
 
 #[test]
-fn pages_of_other_sites_cannot_drive_a_local_function() {
+fn cross_site_pages_cannot_call_a_local_function() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "secret"}"#);
     let emulator = package.start();
     let port = emulator.url().rsplit_once(':').unwrap().1.to_owned();
@@ -241,12 +256,12 @@ fn pages_of_other_sites_cannot_drive_a_local_function() {
 #[test]
 fn hosts_and_origins_can_be_allowed() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "hello"}"#);
-    let allowing = |origin: &str| Settings {
+    let allow = |origin: &str| Settings {
         hosts: vec!["my.example".to_owned()],
         origins: vec![origin.to_owned()],
         ..package.settings()
     };
-    let emulator = allowing("https://page.example").start("127.0.0.1:0").unwrap();
+    let emulator = allow("https://page.example").start("127.0.0.1:0").unwrap();
     let check = |headers: &[&str], expected: u16| {
         assert_eq!(send(&emulator, "GET /", headers, b"").status, expected, "{headers:?}");
     };
@@ -254,7 +269,7 @@ fn hosts_and_origins_can_be_allowed() {
     check(&["Host: other.example"], 403);
     check(&["Origin: https://other.example"], 403);
 
-    let emulator = allowing("*").start("127.0.0.1:0").unwrap();
+    let emulator = allow("*").start("127.0.0.1:0").unwrap();
     let response = send(
         &emulator,
         "GET /",
@@ -265,7 +280,7 @@ fn hosts_and_origins_can_be_allowed() {
 }
 
 #[test]
-fn a_server_that_is_not_local_leaves_the_callers_to_the_function() {
+fn guard_is_off_if_not_on_loopback() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "hello"}"#);
     let emulator = package.settings().start("0.0.0.0:0").unwrap();
     assert!(emulator.url().starts_with("http://127.0.0.1:"));
@@ -275,9 +290,13 @@ fn a_server_that_is_not_local_leaves_the_callers_to_the_function() {
 }
 
 #[test]
-fn requests_wait_for_their_turn() {
+fn requests_are_handled_one_at_a_time() {
     let package = Package::bash(
-        "ready\nwhile next; do [ -e \"$USER_CODE_ROOT/busy\" ] && overlap=true; touch busy; rm busy; reply \"{\\\"overlap\\\": ${overlap:-false}}\"; done",
+        r#"ready; while next; do
+  [ -e "$USER_CODE_ROOT/busy" ] && overlap=true
+  touch busy; rm busy
+  reply "{\"overlap\": ${overlap:-false}}"
+done"#,
     );
     let emulator = package.start();
     std::thread::scope(|scope| {
@@ -289,7 +308,7 @@ fn requests_wait_for_their_turn() {
 }
 
 #[test]
-fn a_failure_is_the_platforms_own_error() {
+fn failure_returns_the_platforms_error_json() {
     let package = Package::bash("ready; next; echo the last words; echo more >&2; exit 3");
     let emulator = package.start();
     let response = get(&emulator, "/");
@@ -307,7 +326,7 @@ fn a_failure_is_the_platforms_own_error() {
 }
 
 #[test]
-fn the_gateway_shows_a_time_out_as_a_success() {
+fn api_gateway_returns_200_for_a_timeout() {
     let package = Package::bash("ready; tail -f /dev/null");
     let mut settings = Settings { trigger: Trigger::ApiGateway, ..package.settings() };
     settings.limits.time = std::time::Duration::from_millis(10);
@@ -316,7 +335,7 @@ fn the_gateway_shows_a_time_out_as_a_success() {
 }
 
 #[test]
-fn an_event_of_more_than_six_megabytes_is_a_406() {
+fn event_over_6_mb_is_a_406() {
     let package = Package::replying(r#"{"statusCode": 200, "body": "small"}"#);
     let emulator = package.start();
     let response = send(&emulator, "POST /", &[], &vec![b'x'; 20 << 20]);

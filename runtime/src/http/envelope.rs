@@ -1,35 +1,38 @@
+//! The reply to an HTTP event.
+
 use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderMap, Response};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// The largest reply that the platform carries, in bytes of the whole envelope (document
-/// 583/11637).
+/// Maximum size of a reply, in bytes of the whole envelope:
+/// <https://cloud.tencent.com/document/product/583/11637>.
 pub const MAX_REPLY: usize = 6 * 1024 * 1024;
 
-/// A reply that is larger than [`MAX_REPLY`].
+/// The error for a reply larger than [`MAX_REPLY`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
-    /// Its size in bytes: the envelope's, or the body's where that alone is too large.
+    /// Size in bytes: of the envelope, or of the body if the body alone is too large.
     pub size: usize,
 }
 
 impl fmt::Display for TooLarge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a reply of {} bytes, and the platform carries {MAX_REPLY}", self.size)
+        write!(f, "reply too large: {} bytes (maximum {MAX_REPLY})", self.size)
     }
 }
 
 impl std::error::Error for TooLarge {}
 
-/// Writes the reply that a Function URL and API Gateway's integrated response understand
-/// (documents 583/96099 and 583/12513).
+/// Serializes a response as the envelope of Function URLs
+/// (<https://cloud.tencent.com/document/product/583/96099>) and of API Gateway's integrated
+/// response (<https://cloud.tencent.com/document/product/583/12513>).
 ///
-/// A header that repeats becomes a list. A body that is not UTF-8 goes as base64.
+/// A repeated header becomes an array. A body that is not UTF-8 becomes base64.
 ///
 /// # Errors
-/// When the envelope is larger than [`MAX_REPLY`]: the platform would drop it and report 407.
+/// Fails if the envelope is larger than [`MAX_REPLY`]: the platform would report status 407.
 pub fn envelope(response: Response<Vec<u8>>) -> Result<Vec<u8>, TooLarge> {
     let (head, body) = response.into_parts();
     let size = body.len();
@@ -48,7 +51,7 @@ pub fn envelope(response: Response<Vec<u8>>) -> Result<Vec<u8>, TooLarge> {
     };
     let mut bytes = Vec::with_capacity(body.len() + body.len() / 8 + 1024);
     serde_json::to_writer(&mut bytes, &envelope)
-        .expect("memory takes every byte, and every key of the envelope is a string");
+        .expect("writing to a `Vec` cannot fail, and every key of the envelope is a string");
     match bytes.len() {
         size if size > MAX_REPLY => Err(TooLarge { size }),
         _ => Ok(bytes),

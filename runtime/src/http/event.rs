@@ -1,3 +1,5 @@
+//! The request in an HTTP event.
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -9,37 +11,38 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// What an event turned out to be.
+/// A parsed event.
 #[derive(Debug)]
 pub enum Event {
-    /// An HTTP request, by way of a Function URL, API Gateway or CloudBase. Its URI is a path
-    /// and, where the event has one, a query, percent-encoded; its body is decoded.
+    /// An HTTP request from a Function URL, API Gateway or CloudBase. Its URI is the
+    /// percent-encoded path and query, and its body is decoded.
     Http(Request<Vec<u8>>),
-    /// An HTTP request whose path and query are longer together than a URI can be, 64 KB: the
-    /// rest of it, at `/`.
+    /// An HTTP request whose path and query exceed 65,534 bytes, the maximum of a URI. The
+    /// request has the URI `/` instead.
     TooLong(Request<Vec<u8>>),
-    /// JSON, but no HTTP request: a console test, an SDK call, a timer. The bytes as they came.
+    /// JSON that is not an HTTP request, such as a console test, an SDK call or a timer. Holds
+    /// the event's bytes.
     Other(Vec<u8>),
-    /// Not JSON, or an HTTP request with a member that cannot be understood. Says why.
+    /// Invalid JSON, or an HTTP request with an invalid member. Holds the error message.
     Unreadable(String),
 }
 
 impl Event {
-    /// Reads an event. It never fails: what cannot be read is [`Unreadable`](Event::Unreadable).
+    /// Parses an event. An invalid event is [`Unreadable`](Event::Unreadable).
     ///
-    /// An HTTP event is an object with any of `httpMethod`, `queryString` and
-    /// `queryStringParameters`, or with `body` and `headers`. Each member may be missing or null.
+    /// An HTTP event is an object with `httpMethod`, `queryString` or `queryStringParameters`, or
+    /// with both `body` and `headers`. Each member may be missing or null.
     pub fn read(bytes: Vec<u8>) -> Event {
         match parse(&bytes) {
             Ok(Some(event)) => event,
             Ok(None) => Event::Other(bytes),
-            Err(why) => Event::Unreadable(why),
+            Err(error) => Event::Unreadable(error),
         }
     }
 }
 
-/// The members that are read, as JSON that is looked at when needed. What is not named here,
-/// `requestContext` first of all, is not the same at all triggers.
+/// The members of an HTTP event, parsed when needed. Other members, such as `requestContext`,
+/// differ between triggers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Members<'a> {
@@ -59,13 +62,13 @@ struct Members<'a> {
     is_base64_encoded: Option<&'a RawValue>,
 }
 
-/// Tells a member that is null from one that is missing.
+/// Deserializes `null` as `Some`, so that `None` means a missing member.
 fn present<'de, D: Deserializer<'de>>(member: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(member).map(Some)
 }
 
 impl Members<'_> {
-    fn are_http(&self) -> bool {
+    fn is_http(&self) -> bool {
         self.http_method.is_some()
             || self.query_string.is_some()
             || self.query_string_parameters.is_some()
@@ -73,30 +76,30 @@ impl Members<'_> {
     }
 }
 
-/// An object whose values are looked at one by one.
+/// An object whose values are parsed one by one.
 #[derive(Default, Deserialize)]
 struct Object<'a>(#[serde(borrow)] BTreeMap<Text<'a>, &'a RawValue>);
 
-/// An event that is an HTTP request.
+/// Parses an HTTP event. Returns `None` if the event is other JSON.
 fn parse(bytes: &[u8]) -> Result<Option<Event>, String> {
     let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
     if text.trim().is_empty() {
-        return Err("it is empty".to_owned());
+        return Err("empty".to_owned());
     }
-    // A list would pass for the members in their order.
+    // serde would also read an array as the members, in their order.
     if !text.trim_start().starts_with('{') {
         let json: Result<&RawValue, _> = serde_json::from_str(text);
         return json.map(|_| None).map_err(|error| error.to_string());
     }
     let members: Members<'_> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    if !members.are_http() {
+    if !members.is_http() {
         return Ok(None);
     }
     let mut request = Request::new(body(&members)?);
     *request.method_mut() = method(members.http_method)?;
     *request.headers_mut() = headers(members.headers);
     let uri = path_and_query(&members)?;
-    if uri.len() > LONGEST_URI {
+    if uri.len() > MAX_URI {
         return Ok(Some(Event::TooLong(request)));
     }
     let uri = PathAndQuery::try_from(uri).map_err(|error| format!("path and query: {error}"))?;
@@ -114,8 +117,8 @@ fn method(member: Option<&RawValue>) -> Result<Method, String> {
 
 fn path_and_query(members: &Members<'_>) -> Result<String, String> {
     let mut uri = path(members.path).map_err(|error| format!("path: {error}"))?;
-    // API Gateway fills the second only with what was declared to it (document 583/12513),
-    // CloudBase has nothing else.
+    // API Gateway puts only declared parameters into `queryStringParameters`
+    // (https://cloud.tencent.com/document/product/583/12513). CloudBase has no `queryString`.
     for member in [members.query_string, members.query_string_parameters] {
         let query = query(member).map_err(|error| format!("query: {error}"))?;
         if !query.is_empty() {
@@ -126,7 +129,7 @@ fn path_and_query(members: &Members<'_>) -> Result<String, String> {
     Ok(uri)
 }
 
-/// What a path cannot hold. Whether it arrives decoded is not documented: `%` stays.
+/// The bytes to encode in a path. `%` stays: the documents do not say if paths are decoded.
 const NOT_IN_PATH: &AsciiSet = &NOT_IN_QUERY
     .add(b'?')
     .add(b'[')
@@ -144,21 +147,22 @@ fn path(member: Option<&RawValue>) -> serde_json::Result<String> {
     Ok(format!("{slash}{}", utf8_percent_encode(&path, NOT_IN_PATH)))
 }
 
-/// What a query cannot hold that is written out already.
+/// The bytes to encode in a query that is already a string.
 const NOT_IN_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'<').add(b'>');
 
-/// What form decoding would not leave alone in a name or a value.
+/// The bytes to encode in a name or value: all but the unreserved characters of RFC 3986.
 const NOT_IN_PAIR: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The longest URI that [`http::Uri`] holds, in bytes.
-const LONGEST_URI: usize = u16::MAX as usize - 1;
+/// Maximum length of [`http::Uri`], in bytes.
+const MAX_URI: usize = u16::MAX as usize - 1;
 
-/// The JSON of a query that is shorter than this fits into a URI even if every byte takes three.
-const ROOM_TO_ENCODE_ALL: usize = 20 * 1024;
+/// Maximum JSON of a query that is encoded in full, in bytes. Encoding triples it at most, which
+/// fits into a URI.
+const MAX_FULLY_ENCODED: usize = 20 * 1024;
 
-/// Writes a query. Names and values arrive decoded, so that decoding them once more would break
-/// `100%25` and `C++`: they are encoded, and what decodes them gets back what arrived.
+/// Encodes a query. Names and values arrive decoded. Without encoding, a form decoder would
+/// change values such as `100%25` and `C++`.
 fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
     let Some(json) = member.map(RawValue::get) else {
         return Ok(String::new());
@@ -167,10 +171,10 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
         let query = text(member)?;
         return Ok(utf8_percent_encode(&query, NOT_IN_QUERY).to_string());
     }
-    let encode_all = json.len() <= ROOM_TO_ENCODE_ALL;
+    let encode_all = json.len() <= MAX_FULLY_ENCODED;
     let mut query = String::new();
     for (name, value) in serde_json::from_str::<Object<'_>>(json)?.0 {
-        each_text(value, |value| {
+        for_each_text(value, |value| {
             if !query.is_empty() {
                 query.push('&');
             }
@@ -184,8 +188,8 @@ fn query(member: Option<&RawValue>) -> serde_json::Result<String> {
     Ok(query)
 }
 
-/// Appends a name or a value. Characters beyond ASCII can stay where room is short: they should
-/// be encoded in a URI, but [`http::Uri`] holds them, and decoding leaves them alone.
+/// Appends an encoded name or value. Unless `all` is set, non-ASCII characters stay as they are,
+/// to save space. [`http::Uri`] accepts them, and decoders leave them unchanged.
 fn encode(text: &str, all: bool, query: &mut String) {
     if all {
         return query.extend(utf8_percent_encode(text, NOT_IN_PAIR));
@@ -199,20 +203,20 @@ fn encode(text: &str, all: bool, query: &mut String) {
     }
 }
 
-/// Skips what is no header: an event is not to fail because of one.
+/// Reads the headers. Invalid ones are skipped, so that they do not fail the event.
 fn headers(member: Option<&RawValue>) -> HeaderMap {
     let object = member.and_then(|member| serde_json::from_str::<Object<'_>>(member.get()).ok());
     let object = object.unwrap_or_default().0;
-    // Too many for a map are skipped further down.
+    // If the map cannot hold as many, the loop below skips the rest.
     let mut headers = HeaderMap::try_with_capacity(object.len()).unwrap_or_default();
     for (name, value) in object {
         let Ok(name) = HeaderName::try_from(&*name.0) else {
             continue;
         };
-        // One that is no text is skipped, too.
-        let _ = each_text(value, |value| {
+        // An invalid value is skipped.
+        let _ = for_each_text(value, |value| {
             if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-                // Past the 32768 headers that a map can hold, they are skipped, too.
+                // Headers beyond the map's maximum of 32,768 are skipped.
                 let _ = headers.try_append(&name, value);
             }
         });
@@ -220,8 +224,8 @@ fn headers(member: Option<&RawValue>) -> HeaderMap {
     headers
 }
 
-/// The body is text, or base64 where the event says so. One that is JSON itself, as a test
-/// event typed by hand may have it, is taken as its text.
+/// Reads the body: text, or base64 if `isBase64Encoded` is true. A body that is not a string, as
+/// in a test event typed by hand, counts as its JSON.
 fn body(members: &Members<'_>) -> Result<Vec<u8>, String> {
     let json = members.body.map_or("null", RawValue::get);
     if json == "null" {
@@ -233,28 +237,29 @@ fn body(members: &Members<'_>) -> Result<Vec<u8>, String> {
     let text: Text<'_> = serde_json::from_str(json).map_err(|error| format!("body: {error}"))?;
     if members.is_base64_encoded.is_some_and(|flag| flag.get() == "true") {
         let bytes = STANDARD_PAD_INDIFFERENT.decode(text.0.as_bytes());
-        return bytes.map_err(|error| format!("body: base64: {error}"));
+        return bytes.map_err(|error| format!("body: invalid base64: {error}"));
     }
     Ok(text.0.into_owned().into_bytes())
 }
 
-/// A string, borrowed from the event where it holds no escapes.
+/// A string, borrowed from the event unless it has escapes.
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The one text of a member, empty where it has none.
+/// Returns the first text of a member, or an empty string if it has none.
 fn text(member: Option<&RawValue>) -> serde_json::Result<Cow<'_, str>> {
     let mut first = None;
     if let Some(value) = member {
-        each_text(value, |text| first = first.take().or(text))?;
+        for_each_text(value, |text| first = first.take().or(text))?;
     }
     Ok(first.unwrap_or_default())
 }
 
-/// Hands over the texts of a value: a list has many, for a name that was repeated; `true`, for a
-/// query name without a value, and null are one that is not there; numbers and objects count as
-/// their JSON.
-fn each_text<'a>(
+/// Calls `take` with each text of a value.
+///
+/// An array holds the values of a repeated name. `true` (a query name without a value) and `null`
+/// are `None`. Numbers, objects and nested arrays count as their JSON.
+fn for_each_text<'a>(
     value: &'a RawValue,
     mut take: impl FnMut(Option<Cow<'a, str>>),
 ) -> serde_json::Result<()> {

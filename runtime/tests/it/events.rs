@@ -1,4 +1,4 @@
-//! Events of all triggers become requests.
+//! Parsing of the events of all triggers.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use scf_runtime::http::Event;
 fn request(event: impl AsRef<[u8]>) -> Request<Vec<u8>> {
     match Event::read(event.as_ref().to_vec()) {
         Event::Http(request) => request,
-        other => panic!("no HTTP request: {other:?}"),
+        other => panic!("not an HTTP request: {other:?}"),
     }
 }
 
@@ -17,7 +17,7 @@ fn file(name: &str) -> Vec<u8> {
     fs::read(format!("{}/../examples/events/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// What a web framework makes of the query.
+/// Decodes the query as a web framework would.
 fn decoded(request: &Request<Vec<u8>>) -> Vec<(String, String)> {
     form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
         .into_owned()
@@ -31,7 +31,7 @@ fn check_line(event: impl AsRef<[u8]>, line: &str) {
 }
 
 #[test]
-fn events_of_each_trigger_are_requests() {
+fn events_of_each_trigger_become_requests() {
     let post = request(file("function-url-post.json"));
     assert_eq!((post.method().as_str(), post.uri().path()), ("POST", "/"));
     assert_eq!(post.uri().query(), Some("flag&format=json&tag=a&tag=b"));
@@ -51,7 +51,7 @@ fn events_of_each_trigger_are_requests() {
 }
 
 #[test]
-fn other_json_is_handed_on_as_it_came() {
+fn other_json_is_returned_unchanged() {
     let plain =
         [&b"null"[..], b"7", b" [\"GET\"] ", b"\"GET\"", b"{}", br#"{"body": "", "path": "/"}"#];
     let plain = plain.map(<[u8]>::to_vec).into_iter();
@@ -64,10 +64,10 @@ fn other_json_is_handed_on_as_it_came() {
 }
 
 #[test]
-fn what_cannot_be_read_says_why() {
-    for (event, why) in [
-        (&b""[..], "it is empty"),
-        (b" \n", "it is empty"),
+fn unreadable_events_have_an_error_message() {
+    for (event, message) in [
+        (&b""[..], "empty"),
+        (b" \n", "empty"),
         (b"{", "EOF while parsing"),
         (b"{} {}", "trailing characters"),
         (b"{\"body\": \"\xff\"}", "invalid utf-8"),
@@ -75,17 +75,20 @@ fn what_cannot_be_read_says_why() {
         (br#"{"httpMethod": "GET /"}"#, "httpMethod"),
         (br#"{"httpMethod": "GET", "queryString": {"a": "\ud800"}}"#, "query"),
         (br#"{"httpMethod": "GET", "body": "\ud800"}"#, "body"),
-        (br#"{"httpMethod": "GET", "body": "a*b=", "isBase64Encoded": true}"#, "body: base64"),
+        (
+            br#"{"httpMethod": "GET", "body": "a*b=", "isBase64Encoded": true}"#,
+            "body: invalid base64",
+        ),
     ] {
         match Event::read(event.to_vec()) {
-            Event::Unreadable(reason) => assert!(reason.contains(why), "{reason}"),
+            Event::Unreadable(error) => assert!(error.contains(message), "{error}"),
             other => panic!("{other:?}"),
         }
     }
 }
 
 #[test]
-fn part_of_an_event_is_unreadable() {
+fn truncated_event_is_unreadable() {
     for name in ["function-url-post.json", "api-gateway.json", "timer.json"] {
         let event = file(name);
         let whole = event.trim_ascii_end().len();
@@ -99,7 +102,7 @@ fn part_of_an_event_is_unreadable() {
 }
 
 #[test]
-fn depth_does_no_harm() {
+fn deep_nesting_is_accepted() {
     let deep = "[".repeat(100_000) + &"]".repeat(100_000);
     assert!(matches!(Event::read(deep.clone().into()), Event::Other(_)));
     check_line(
@@ -117,7 +120,8 @@ fn every_member_may_be_missing_or_null() {
         r#"{"queryString": null}"#,
         r#"{"queryStringParameters": {}}"#,
         r#"{"body": null, "headers": null}"#,
-        r#"{"httpMethod": "", "path": "", "queryString": {}, "headers": {}, "body": "", "requestContext": 7}"#,
+        r#"{"httpMethod": "", "path": "", "queryString": {}, "headers": {}, "body": "",
+            "requestContext": 7}"#,
         r#"{"httpMethod": null, "path": null, "queryString": null, "queryStringParameters": null,
             "headers": null, "body": null, "isBase64Encoded": null, "requestContext": null}"#,
     ] {
@@ -128,7 +132,7 @@ fn every_member_may_be_missing_or_null() {
 }
 
 #[test]
-fn the_method_is_taken_as_it_is() {
+fn method_is_unchanged() {
     check_line(r#"{"httpMethod": "DELETE", "path": "/a"}"#, "DELETE /a");
     check_line(r#"{"httpMethod": "PURGE"}"#, "PURGE /");
 }
@@ -147,7 +151,7 @@ fn query_values_survive_one_decoding() {
 }
 
 #[test]
-fn query_values_have_many_types() {
+fn query_values_may_have_any_type() {
     check_line(r#"{"queryString": {"a": ["1", 2, true, null]}}"#, "GET /?a=1&a=2&a&a");
     check_line(r#"{"queryString": {"a": true, "b": null, "c": false}}"#, "GET /?a&b&c=false");
     check_line(
@@ -161,7 +165,7 @@ fn query_values_have_many_types() {
 }
 
 #[test]
-fn the_query_is_the_first_that_holds_anything() {
+fn first_nonempty_query_member_wins() {
     let check = |first, second, line| {
         check_line(
             format!(r#"{{"queryString": {first}, "queryStringParameters": {second}}}"#),
@@ -176,13 +180,13 @@ fn the_query_is_the_first_that_holds_anything() {
 }
 
 #[test]
-fn a_query_that_is_a_string_stays_encoded() {
+fn query_string_stays_encoded() {
     check_line(r#"{"queryString": "a=100%25&b=C%2B%2B+d"}"#, "GET /?a=100%25&b=C%2B%2B+d");
     check_line(r#"{"queryString": "a=你 #"}"#, "GET /?a=%E4%BD%A0%20%23");
 }
 
 #[test]
-fn a_long_question_fits() {
+fn long_query_fits_up_to_64_kb() {
     let question = "问".repeat(8001) + "?&";
     let event = serde_json::json!({ "queryString": { "question": question } });
     assert_eq!(decoded(&request(event.to_string())), [("question".to_owned(), question)]);
@@ -198,7 +202,7 @@ fn a_long_question_fits() {
 }
 
 #[test]
-fn paths_may_arrive_decoded_or_not() {
+fn paths_may_arrive_decoded_or_encoded() {
     for (path, expected) in [
         ("/a/b", "/a/b"),
         ("a", "/a"),
@@ -218,8 +222,9 @@ fn paths_may_arrive_decoded_or_not() {
 }
 
 #[test]
-fn headers_are_known_without_case() {
-    let event = r#"{"httpMethod": "GET", "headers": {"Content-Type": "a", "X-List": ["b", "c"], "x-list": "d",
+fn header_names_are_case_insensitive() {
+    let event = r#"{"httpMethod": "GET", "headers": {
+        "Content-Type": "a", "X-List": ["b", "c"], "x-list": "d",
         "X-Number": 7, "X-Text": "é", "x-empty": ""}}"#;
     let headers = request(event).headers().clone();
     let all = |headers: &HeaderMap, name: &str| -> Vec<Vec<u8>> {
@@ -233,9 +238,10 @@ fn headers_are_known_without_case() {
 }
 
 #[test]
-fn what_is_no_header_is_skipped() {
+fn invalid_headers_are_skipped() {
     for headers in [
-        r#"{"a b": "1", "": "2", "x": "a\r\nb", "y": null, "你": "3", "z": ["\u0000"], "w": "\ud800", "ok": "4"}"#,
+        r#"{"a b": "1", "": "2", "x": "a\r\nb", "y": null, "你": "3", "z": ["\u0000"], "w": "\ud800",
+            "ok": "4"}"#,
         r#"{"ok": "4", "no": true}"#,
     ] {
         let request = request(format!(r#"{{"httpMethod": "GET", "headers": {headers}}}"#));

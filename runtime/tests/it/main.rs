@@ -1,4 +1,4 @@
-//! What the runtime promises, against a canned runtime API on a real socket.
+//! Tests of the runtime against a canned runtime API on a real socket.
 
 mod envelopes;
 mod events;

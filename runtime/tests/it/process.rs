@@ -1,4 +1,4 @@
-//! A function as the platform starts it: found by its environment.
+//! The runtime as a process that finds the runtime API by its environment.
 
 use std::env;
 use std::process::{Child, Command, Stdio};
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use scf_runtime::Runtime;
 
-use crate::support::{Canned, NEXT, READY, RESPONSE, echo, event, lines, ok, tell_the_end};
+use crate::support::{CannedApi, NEXT, READY, RESPONSE, echo, event, lines, ok, unblock_accept};
 
 const IS_FUNCTION: &str = "IS_FUNCTION";
 const ADDRESS: &str = "ADDRESS";
 
-/// Starts this very test as a function of its own, with these variables and no others.
+/// Starts the current test as a function, with these variables only.
 fn function(test: &str, variables: &[(&str, &str)]) -> Child {
     Command::new(env::current_exe().unwrap())
         .args(["--exact", &format!("process::{test}"), "--nocapture"])
@@ -24,32 +24,33 @@ fn function(test: &str, variables: &[(&str, &str)]) -> Child {
         .unwrap()
 }
 
-/// What the function's process does: the loop, until a first failure.
+/// Runs the loop until the first failure.
 fn main() {
     let result =
-        Runtime::from_env().and_then(|runtime| runtime.patience(Duration::ZERO).run_bytes(echo));
+        Runtime::from_env().and_then(|runtime| runtime.max_outage(Duration::ZERO).run_bytes(echo));
     eprintln!("{:#}", result.unwrap_err());
     if let Ok(address) = env::var(ADDRESS) {
-        tell_the_end(address);
+        unblock_accept(address);
     }
 }
 
 #[test]
-fn the_address_comes_from_the_environment_and_a_proxy_never_does() {
+fn address_comes_from_env_and_proxy_variables_are_ignored() {
     if env::var_os(IS_FUNCTION).is_some() {
         return main();
     }
     for split in [true, false] {
-        let (canned, _told) = Canned::new();
-        let address = canned.address().to_string();
-        // Asked as a proxy, it would see other calls.
+        let (api, _closed) = CannedApi::new();
+        let address = api.address().to_string();
+        // A request to a proxy has an absolute URL, so that the recorded call would differ.
         let proxy = format!("http://{address}");
-        let port = canned.address().port().to_string();
-        let (api, port) = if split { ("127.0.0.1", port.as_str()) } else { (address.as_str(), "") };
+        let port = api.address().port().to_string();
+        let (host, port) =
+            if split { ("127.0.0.1", port.as_str()) } else { (address.as_str(), "") };
         let mut function = function(
-            "the_address_comes_from_the_environment_and_a_proxy_never_does",
+            "address_comes_from_env_and_proxy_variables_are_ignored",
             &[
-                ("SCF_RUNTIME_API", api),
+                ("SCF_RUNTIME_API", host),
                 ("SCF_RUNTIME_API_PORT", port),
                 (ADDRESS, &address),
                 ("ALL_PROXY", &proxy),
@@ -58,7 +59,7 @@ fn the_address_comes_from_the_environment_and_a_proxy_never_does() {
                 ("http_proxy", &proxy),
             ],
         );
-        let calls = canned.take(vec![ok(), event("{}"), ok()]);
+        let calls = api.serve(vec![ok(), event("{}"), ok()]);
         function.kill().unwrap();
         function.wait().unwrap();
         assert_eq!(lines(&calls), [READY, NEXT, RESPONSE]);
@@ -66,11 +67,11 @@ fn the_address_comes_from_the_environment_and_a_proxy_never_does() {
 }
 
 #[test]
-fn an_environment_without_an_address_is_an_error_at_once() {
+fn missing_address_is_an_error() {
     if env::var_os(IS_FUNCTION).is_some() {
         return main();
     }
-    let function = function("an_environment_without_an_address_is_an_error_at_once", &[]);
+    let function = function("missing_address_is_an_error", &[]);
     let output = function.wait_with_output().unwrap();
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "SCF_RUNTIME_API is not set\n");
 }

@@ -1,4 +1,4 @@
-//! The platform's side of a test: a runtime API that says what it is told to, byte by byte.
+//! A canned runtime API: it sends the bytes of a test and records the calls.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
@@ -8,33 +8,33 @@ use std::time::{Duration, Instant};
 
 use scf_runtime::{Context, Runtime};
 
-/// Longer than any test takes.
-pub(crate) const LONG: Duration = Duration::from_secs(20);
+/// Read timeout, longer than any test takes.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the runtime API does with one call.
-pub(crate) enum Turn {
-    /// Answers with these bytes and keeps the connection.
-    Answer(Vec<u8>),
-    /// The same, each byte a packet of its own.
-    Dribble(Vec<u8>),
-    /// Answers with these bytes, which may be none or not the whole, and ends the connection.
+/// The reaction to one call.
+pub(crate) enum Action {
+    /// Sends these bytes and keeps the connection.
+    Send(Vec<u8>),
+    /// Sends these bytes one by one and keeps the connection.
+    SendByByte(Vec<u8>),
+    /// Sends these bytes and closes the connection.
     Close(Vec<u8>),
-    /// The same, with a reset.
+    /// Sends these bytes and resets the connection.
     Reset(Vec<u8>),
-    /// Answers with these bytes before the call's body has arrived, and ends the connection.
-    Early(Vec<u8>),
-    /// Ends the connection without an answer, but not before this time.
-    Late(Duration),
+    /// Sends these bytes before reading the body, and closes the connection.
+    CloseEarly(Vec<u8>),
+    /// Closes the connection without a response after this time.
+    CloseAfter(Duration),
 }
 
-/// A call as it arrived.
+/// A received call.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// Method and path.
+    /// Method and path, in lower case.
     pub(crate) line: String,
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
-    /// Counts the connections, from zero.
+    /// Number of the connection, from zero.
     pub(crate) connection: usize,
 }
 
@@ -44,59 +44,60 @@ impl Call {
     }
 }
 
-/// A runtime API that takes its turns one by one, then is gone.
-pub(crate) struct Canned {
+/// A runtime API that handles one call per action.
+pub(crate) struct CannedApi {
     listener: TcpListener,
-    /// Tells of each connection that has been ended.
-    ended: Sender<()>,
+    /// Gets a message for each closed connection.
+    closed: Sender<()>,
 }
 
-impl Canned {
-    pub(crate) fn new() -> (Canned, Receiver<()>) {
-        let (ended, told) = channel();
-        (Canned { listener: TcpListener::bind("127.0.0.1:0").unwrap(), ended }, told)
+impl CannedApi {
+    pub(crate) fn new() -> (CannedApi, Receiver<()>) {
+        let (sender, closed) = channel();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        (CannedApi { listener, closed: sender }, closed)
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().unwrap()
     }
 
-    /// Takes the turns and returns the calls.
-    pub(crate) fn take(self, turns: Vec<Turn>) -> Vec<Call> {
+    /// Performs the actions and returns the calls.
+    pub(crate) fn serve(self, actions: Vec<Action>) -> Vec<Call> {
         let mut calls = Vec::new();
         let mut connections = 0;
         let mut open = None;
-        for turn in turns {
+        for action in actions {
             let (mut stream, head) = match open.take().and_then(read_head) {
                 Some(call) => call,
-                // The client has ended the connection, or there was none: it goes on elsewhere.
+                // The client has closed the connection, or there is none yet.
                 None => {
                     connections += 1;
-                    read_head(self.accept()).expect("the loop has ended")
+                    read_head(self.accept()).expect("the loop has ended without a call")
                 }
             };
-            // A connection that is ended before all has been read is reset.
-            let body = match turn {
-                Turn::Early(_) => Vec::new(),
-                Turn::Reset(_) => read_body(&mut stream, &head, 1),
+            // Closing a socket with unread bytes sends a reset.
+            let body = match action {
+                Action::CloseEarly(_) => Vec::new(),
+                Action::Reset(_) => read_body(&mut stream, &head, 1),
                 _ => read_body(&mut stream, &head, 0),
             };
             let line = head.split(" http/1.1").next().unwrap().to_owned();
             calls.push(Call { line, head, body, connection: connections - 1 });
-            match turn {
-                Turn::Answer(bytes) => {
+            match action {
+                Action::Send(bytes) => {
                     stream.write_all(&bytes).unwrap();
                     open = Some(stream);
                 }
-                Turn::Dribble(bytes) => {
+                Action::SendByByte(bytes) => {
                     bytes.iter().for_each(|&byte| stream.write_all(&[byte]).unwrap());
                     open = Some(stream);
                 }
-                Turn::Late(time) => thread::sleep(time),
-                Turn::Close(bytes) | Turn::Reset(bytes) | Turn::Early(bytes) => {
+                Action::CloseAfter(time) => thread::sleep(time),
+                Action::Close(bytes) | Action::Reset(bytes) | Action::CloseEarly(bytes) => {
                     stream.write_all(&bytes).unwrap();
                     drop(stream);
-                    let _ = self.ended.send(());
+                    let _ = self.closed.send(());
                 }
             }
         }
@@ -106,12 +107,12 @@ impl Canned {
     fn accept(&self) -> TcpStream {
         let (stream, _) = self.listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(LONG)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         stream
     }
 }
 
-/// Reads a head, in lower case, but for its last byte. `None` when the client has ended the
+/// Reads a head except its last byte, in lower case. Returns `None` if the client has closed the
 /// connection.
 fn read_head(mut stream: TcpStream) -> Option<(TcpStream, String)> {
     let mut head = Vec::new();
@@ -120,15 +121,16 @@ fn read_head(mut stream: TcpStream) -> Option<(TcpStream, String)> {
         match stream.read(&mut byte) {
             Ok(0) => return None,
             Ok(_) => head.push(byte[0]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("the loop says nothing"),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                panic!("timed out waiting for a call")
+            }
             Err(_) => return None,
         }
     }
     Some((stream, String::from_utf8(head).unwrap().to_lowercase()))
 }
 
-/// Reads the head's last byte and the body, and takes all but so many bytes of them off the
-/// connection.
+/// Reads the head's last byte and the body. The last `left` bytes stay unread in the socket.
 fn read_body(stream: &mut TcpStream, head: &str, left: usize) -> Vec<u8> {
     let length = head.split_once("content-length: ").map_or(0, |(_, rest)| {
         let (length, _) = rest.split_once('\r').unwrap();
@@ -143,73 +145,72 @@ fn read_body(stream: &mut TcpStream, head: &str, left: usize) -> Vec<u8> {
     rest.split_off(1)
 }
 
-/// An answer with a length.
-pub(crate) fn answer(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
+/// Returns a response with a `Content-Length`.
+pub(crate) fn response(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
     let body = body.as_ref();
     let head = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 
-/// Takes a call.
-pub(crate) fn ok() -> Turn {
-    Turn::Answer(answer("200 OK", "", "ok"))
+/// Accepts a POST.
+pub(crate) fn ok() -> Action {
+    Action::Send(response("200 OK", "", "ok"))
 }
 
-/// Hands out an event.
-pub(crate) fn event(body: impl AsRef<[u8]>) -> Turn {
-    Turn::Answer(answer("200 OK", "request_id: r-1\r\n", body))
+/// Returns an event.
+pub(crate) fn event(body: impl AsRef<[u8]>) -> Action {
+    Action::Send(response("200 OK", "request_id: r-1\r\n", body))
 }
 
-/// Runs the handler behind a runtime API that takes these turns, `ready` included, and returns
-/// the calls that it got.
+/// Runs the loop against these actions, the one for `ready` included, and returns the calls.
 #[track_caller]
-pub(crate) fn run<H>(turns: Vec<Turn>, handler: H) -> Vec<Call>
+pub(crate) fn run<H>(actions: Vec<Action>, handler: H) -> Vec<Call>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
-    let (canned, _told) = Canned::new();
-    run_on(canned, LONG, turns, handler)
+    let (api, _closed) = CannedApi::new();
+    run_on(api, TIMEOUT, actions, handler)
 }
 
-/// As [`run`], with the canned API and the loop's patience given.
+/// Runs the loop against this API, with this maximum outage.
 #[track_caller]
 pub(crate) fn run_on<H>(
-    canned: Canned,
-    patience: Duration,
-    turns: Vec<Turn>,
+    api: CannedApi,
+    max_outage: Duration,
+    actions: Vec<Action>,
     handler: H,
 ) -> Vec<Call>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
-    let address = canned.address();
+    let address = api.address();
     let runtime = Runtime::new(&address.to_string()).unwrap();
-    // The loop outlives the turns, unless it ends too early.
-    let looped = thread::spawn(move || runtime.patience(patience).run_bytes(handler));
+    let event_loop = thread::spawn(move || runtime.max_outage(max_outage).run_bytes(handler));
+    // If the loop ends before the actions do, fail the test instead of waiting for a call.
     thread::spawn(move || {
-        let _ = looped.join();
-        tell_the_end(address);
+        let _ = event_loop.join();
+        unblock_accept(address);
     });
-    canned.take(turns)
+    api.serve(actions)
 }
 
-/// Tells a canned API that waits for a call that there will be none.
-pub(crate) fn tell_the_end(address: impl ToSocketAddrs) {
-    // Where it has taken all its turns, it is gone.
+/// Makes a canned API that waits for a connection fail.
+pub(crate) fn unblock_accept(address: impl ToSocketAddrs) {
+    // The API may have ended already.
     let _ = TcpStream::connect(address);
 }
 
-/// A handler that gives the event back.
+/// A handler that returns the event.
 pub(crate) fn echo(event: Vec<u8>, _: &Context) -> anyhow::Result<Vec<u8>> {
     Ok(event)
 }
 
-/// The lines of the calls.
+/// Returns the lines of the calls.
 pub(crate) fn lines(calls: &[Call]) -> Vec<&str> {
     calls.iter().map(|call| call.line.as_str()).collect()
 }
 
-/// A context for a handler that is called directly.
+/// Returns a context for calling a handler directly.
 pub(crate) fn context() -> Context {
     Context {
         request_id: "r-1".to_owned(),
