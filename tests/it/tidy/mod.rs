@@ -3,6 +3,7 @@
 //! - `layers`: no circle of files in a crate, and the order of its folders. It uses `imports`, which
 //!   resolves the paths that `tokens` reads.
 //! - `absences`: the crates, standard library items and words that a member must not hold.
+//! - `words`: first words and banned words of comments, length of test names and of lines.
 //! - `house`: scripts, manifests and the documents' tables.
 //!
 //! A rule is a table at the head of its file and a function that returns offences. A new row holds
@@ -15,6 +16,7 @@ mod house;
 mod imports;
 mod layers;
 mod tokens;
+mod words;
 
 use std::fs;
 use std::path::Path;
