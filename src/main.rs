@@ -1,34 +1,29 @@
-//! `ask`: the event function where a runtime API is there, and one question on a terminal.
+//! `ask`: the event function if a runtime API is set, and one question on a terminal otherwise.
 
-use std::alloc::System;
 use std::env;
 use std::process::ExitCode;
 
-use spin::Yield;
-use spin::mutex::SpinMutex;
-use talc::TalcLock;
-use talc::source::GlobalAllocSource;
+use scf_ask::terminal;
 
-// Answers allocate much, and musl's allocator is slow.
+#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: TalcLock<SpinMutex<(), Yield>, GlobalAllocSource<System>> =
-    TalcLock::new(GlobalAllocSource::with_block_size(System, 64 * 1024));
+static ALLOCATOR: ask_host::Allocator = ask_host::allocator(64 * 1024);
 
 const HELP: &str = "\
 ask: ask a chat model by URL
 
-Usage: ask QUESTION…      answers on the terminal
-       ask                answers events, where SCF_RUNTIME_API names a runtime API
+Usage: ask QUESTION…      prints the answer
+       ask                handles events, if SCF_RUNTIME_API is set
        ask sign [--expires 7d] [--question QUESTION] URL
-                          prints a link that may ask without a token, signed with ASK_SIGNING_KEY
+                          prints a link that may ask without a token (needs ASK_SIGNING_KEY)
        ask --help | --version
 
-Settings come from the environment; OPENAI_API_KEY is needed. OPENAI_BASE_URL and
+Settings are environment variables. OPENAI_API_KEY is required; OPENAI_BASE_URL and
 OPENAI_MODEL choose another provider and model.";
 
 fn main() -> ExitCode {
     if env::var_os("SCF_RUNTIME_API").is_some() {
-        return scf_ask::function();
+        return scf_ask::run_function();
     }
     let args: Vec<String> =
         env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
@@ -41,8 +36,8 @@ fn main() -> ExitCode {
             println!("{HELP}");
             ExitCode::SUCCESS
         }
-        Some("sign") => scf_ask::sign(&args[1..]),
-        Some(_) => scf_ask::terminal(&args.join(" ")),
+        Some("sign") => terminal::sign(&args[1..]),
+        Some(_) => terminal::ask(&args.join(" ")),
         None => {
             eprintln!("{HELP}");
             ExitCode::FAILURE

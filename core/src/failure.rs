@@ -273,7 +273,9 @@ impl Failure {
                 format!("模型服务商出错：{}。请稍后再试。", reason.zh),
             ),
             Self::UpstreamStreamsOnly { message } => Localized::new(
-                format!("The model only answers in streams: set ASK_PARTIAL=1. Its message: {message}"),
+                format!(
+                    "The model only answers in streams: set ASK_PARTIAL=1. Its message: {message}"
+                ),
                 format!("这个模型只支持流式输出：请设置 ASK_PARTIAL=1。对方的消息：{message}"),
             ),
             Self::UpstreamWebPage => Localized::new(

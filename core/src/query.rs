@@ -79,9 +79,8 @@ mod tests {
 
     #[test]
     fn question_is_found_under_the_first_name_with_a_value() {
-        let question = |query: &str| {
-            Query::parse(query.as_bytes()).unwrap().question().map(str::to_owned)
-        };
+        let question =
+            |query: &str| Query::parse(query.as_bytes()).unwrap().question().map(str::to_owned);
         assert_eq!(question("q=second&question=first").as_deref(), Some("first"));
         assert_eq!(question("question=+&q=hi").as_deref(), Some("hi"));
         assert_eq!(question("other=hi"), None);

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use http::header::CONTENT_ENCODING;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::{HeaderMap, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -49,6 +49,8 @@ pub struct Decoder {
     status: StatusCode,
     retry_after: Option<String>,
     is_compressed: bool,
+    /// The announced length of the body, limited.
+    length: usize,
     redactor: Redactor,
     body: Body,
     text: String,
@@ -77,8 +79,11 @@ impl Decoder {
     /// Creates a decoder for a response with this head.
     pub fn new(status: StatusCode, headers: &HeaderMap, redactor: Redactor) -> Self {
         let encoding = headers.get(CONTENT_ENCODING).map_or(&b""[..], |value| value.as_bytes());
+        let length =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         Self {
             status,
+            length: length.unwrap_or(0).min(MAX_REPLY),
             retry_after: error::retry_after(headers),
             is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
             redactor,
@@ -109,6 +114,11 @@ impl Decoder {
         &self.text
     }
 
+    /// Returns whether the text so far is worth showing: not only white space.
+    pub fn has_text(&self) -> bool {
+        !is_blank(&self.text)
+    }
+
     /// Returns the facts beside the text so far.
     pub fn info(&self) -> &CompletionInfo {
         &self.info
@@ -134,7 +144,7 @@ impl Decoder {
         let body = mem::replace(&mut self.body, Body::Start(Vec::new()));
         self.end_body(body, end)
             .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))?;
-        if is_blank(&self.text) {
+        if !self.has_text() {
             return Err(no_text(self.info.finish_reason.as_deref()).into());
         }
         Ok(Answer { text: self.text, info: self.info })
@@ -157,7 +167,7 @@ impl Decoder {
                 || start.starts_with(GZIP_MAGIC)
                 || matches!(start[0], b'{' | b'[' | b'"' | b'<');
             self.body = match is_whole {
-                true => Body::Whole(Vec::new()),
+                true => Body::Whole(Vec::with_capacity(self.length)),
                 false => Body::Stream(EventReader::default()),
             };
         }
@@ -181,7 +191,7 @@ impl Decoder {
         while let Body::Stream(events) = &mut self.body {
             let Some(event) = events.next(&mut bytes) else {
                 return match events.len() > MAX_EVENT {
-                    true => Err(not_a_completion()),
+                    true => Err(self.not_a_completion()),
                     false => Ok(()),
                 };
             };
@@ -202,7 +212,7 @@ impl Decoder {
             Body::Whole(body) => self.end_whole(&body, end),
             Body::Stream(events) => self.end_stream(events, end),
             Body::Start(_) if end == End::Truncated => Err(AttemptError::connection_closed()),
-            Body::Start(_) => Err(not_a_completion()),
+            Body::Start(_) => Err(self.not_a_completion()),
         }
     }
 
@@ -221,10 +231,10 @@ impl Decoder {
             }
             Some(_) => match json::from_slice::<Value>(body) {
                 Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
-                _ => Err(not_a_completion()),
+                _ => Err(self.not_a_completion()),
             },
             None if end == End::Truncated || is_cut(body) => Err(AttemptError::connection_closed()),
-            None => Err(not_a_completion()),
+            None => Err(self.not_a_completion()),
         }
     }
 
@@ -242,7 +252,7 @@ impl Decoder {
         }
         match end {
             _ if self.is_done || self.info.finish_reason.is_some() => Ok(()),
-            End::Eof if !self.has_chunks => Err(not_a_completion()),
+            End::Eof if !self.has_chunks => Err(self.not_a_completion()),
             End::Eof | End::Truncated => Err(AttemptError::connection_closed()),
         }
     }
@@ -266,12 +276,12 @@ impl Decoder {
         let is_named = !event.name.is_empty() && event.name != "message";
         match json::from_slice::<Value>(data) {
             Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
-            Ok(Value::Array(items)) if !items.is_empty() => Err(not_a_completion()),
-            Ok(Value::Object(_)) => Err(not_a_completion()),
+            Ok(Value::Array(items)) if !items.is_empty() => Err(self.not_a_completion()),
+            Ok(Value::Object(_)) => Err(self.not_a_completion()),
             // Null, a number, or a ping in words of its own.
             Ok(_) => Ok(()),
             Err(_) if is_named => Ok(()),
-            Err(_) if is_cut(data) => Err(not_a_completion()),
+            Err(_) if is_cut(data) => Err(self.not_a_completion()),
             Err(_) => Err(self.error_text(data)),
         }
     }
@@ -346,10 +356,19 @@ impl Decoder {
         match text.strip_prefix(self.text.as_str()) {
             Some(new) => self.text.push_str(new),
             None if self.is_from_messages => self.text.push_str(&text),
-            None => return Err(not_a_completion()),
+            None => return Err(self.not_a_completion()),
         }
         self.is_from_messages = true;
         Ok(())
+    }
+
+    fn not_a_completion(&self) -> AttemptError {
+        let status = self.status.as_u16();
+        Failure::UpstreamFailed(Localized::new(
+            format!("its reply (status {status}) is not a chat completion"),
+            format!("它的回复（状态码 {status}）不是 chat completion"),
+        ))
+        .into()
     }
 
     fn error(&self, value: &Value) -> AttemptError {
@@ -359,14 +378,6 @@ impl Decoder {
     fn error_text(&self, text: &[u8]) -> AttemptError {
         error::from_reply(self.status, text, &self.redactor)
     }
-}
-
-fn not_a_completion() -> AttemptError {
-    Failure::UpstreamFailed(Localized::new(
-        "its reply is not a chat completion",
-        "它的回复不是 chat completion",
-    ))
-    .into()
 }
 
 /// Returns the failure of a complete answer without text.
@@ -547,7 +558,8 @@ mod tests {
         ] {
             fails(body, "answer_empty");
         }
-        let out_of_tokens = r#"{"choices":[{"message":{"content":null},"finish_reason":"length"}]}"#;
+        let out_of_tokens =
+            r#"{"choices":[{"message":{"content":null},"finish_reason":"length"}]}"#;
         let failure = decode(out_of_tokens, End::Eof).unwrap_err();
         assert_eq!(failure, Failure::AnswerEmpty { out_of_tokens: true });
         let filtered =
@@ -609,7 +621,10 @@ mod tests {
         );
         let Answer { text, info } = decode(stream, End::Eof).unwrap();
         assert_eq!(text, "你好😀!");
-        assert_eq!((info.model.as_deref(), info.finish_reason.as_deref()), (Some("m"), Some("stop")));
+        assert_eq!(
+            (info.model.as_deref(), info.finish_reason.as_deref()),
+            (Some("m"), Some("stop"))
+        );
         assert_eq!(info.usage.unwrap()["total_tokens"], 3);
     }
 
@@ -642,7 +657,9 @@ mod tests {
         for body in complete {
             assert_eq!(decode(&body, End::Truncated).unwrap().text, "a", "{body}");
         }
-        for body in ["", " ", r#"{"choices":[{"message":{"content":"a"}}]"#, &chunk("a"), "data: [D"] {
+        for body in
+            ["", " ", r#"{"choices":[{"message":{"content":"a"}}]"#, &chunk("a"), "data: [D"]
+        {
             let failure = decode(body, End::Truncated).unwrap_err();
             assert_eq!(failure.code(), "upstream_failed", "{body}");
         }
@@ -711,9 +728,15 @@ mod tests {
             (r#"[{"error":{"code":429,"message":"x"}}]"#, "upstream_busy"),
             (r#"{"code":500,"msg":"x"}"#, "upstream_failed"),
             (r#"{"detail":"x"}"#, "upstream_failed"),
-            (r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#, "upstream_quota"),
+            (
+                r#"{"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+                "upstream_quota",
+            ),
             (r#"{"choices":[{"finish_reason":"error","error":{"code":429}}]}"#, "upstream_busy"),
-            (r#"{"choices":[{"message":{"content":"a"},"finish_reason":"error"}]}"#, "upstream_failed"),
+            (
+                r#"{"choices":[{"message":{"content":"a"},"finish_reason":"error"}]}"#,
+                "upstream_failed",
+            ),
         ] {
             fails(body, code);
         }
@@ -735,7 +758,8 @@ mod tests {
         let gzip = b"\x1f\x8b\x08\x00\x00";
         fails(gzip, "upstream_failed");
         let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "br".parse().unwrap())]);
-        for (status, code) in [(200, "upstream_failed"), (401, "upstream_key"), (400, "upstream_refused")]
+        for (status, code) in
+            [(200, "upstream_failed"), (401, "upstream_key"), (400, "upstream_refused")]
         {
             let status = StatusCode::from_u16(status).unwrap();
             let mut decoder = Decoder::new(status, &headers, Redactor::default());
@@ -763,6 +787,9 @@ mod tests {
         decoder.decode(chunk("a").as_bytes()).unwrap();
         assert_eq!(decoder.text(), "a");
         let answer = decoder.into_partial();
-        assert_eq!((answer.text.as_str(), answer.info.finish_reason.as_deref()), ("a", Some("deadline")));
+        assert_eq!(
+            (answer.text.as_str(), answer.info.finish_reason.as_deref()),
+            ("a", Some("deadline"))
+        );
     }
 }

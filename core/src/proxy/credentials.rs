@@ -148,8 +148,16 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(lines: &[(&'static str, &str)], own_keys: &str, expected: Result<KeySource, ProxyError>) {
-        assert_eq!(KeySource::from_headers(&settings(own_keys), &headers(lines)), expected, "{lines:?}");
+    fn check(
+        lines: &[(&'static str, &str)],
+        own_keys: &str,
+        expected: Result<KeySource, ProxyError>,
+    ) {
+        assert_eq!(
+            KeySource::from_headers(&settings(own_keys), &headers(lines)),
+            expected,
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -163,7 +171,11 @@ mod tests {
             check(&[line], "0", Ok(KeySource::Server));
             check(&[line], "1", Ok(KeySource::Server));
         }
-        check(&[("authorization", "Bearer sk-own"), ("api-key", "owner")], "1", Ok(KeySource::Server));
+        check(
+            &[("authorization", "Bearer sk-own"), ("api-key", "owner")],
+            "1",
+            Ok(KeySource::Server),
+        );
     }
 
     #[test]
@@ -210,7 +222,8 @@ mod tests {
     #[test]
     fn server_without_a_key_is_a_config_failure() {
         let settings = Settings::from_pairs(&[("ASK_TOKEN", "owner")]);
-        let result = KeySource::from_headers(&settings, &headers(&[("authorization", "Bearer owner")]));
+        let result =
+            KeySource::from_headers(&settings, &headers(&[("authorization", "Bearer owner")]));
         assert_eq!(result.unwrap_err().code(), "config");
     }
 
@@ -219,10 +232,14 @@ mod tests {
         let replaced = |lines: &[(&'static str, &str)]| {
             let key = Secret::new("sk-server".into());
             let replaced = replace_credentials(&settings("1"), &headers(lines), &key).into_iter();
-            replaced.map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            replaced
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(replaced(&[("authorization", "Bearer owner")]), ["authorization: Bearer sk-server"]);
+        assert_eq!(
+            replaced(&[("authorization", "Bearer owner")]),
+            ["authorization: Bearer sk-server"]
+        );
         assert_eq!(
             replaced(&[("api-key", "owner"), ("authorization", "Bearer sk-own")]),
             ["api-key: sk-server"]
@@ -237,7 +254,10 @@ mod tests {
             ]
         );
         assert_eq!(
-            replaced(&[("api-key", "owner"), ("sec-websocket-protocol", "Bearer second, realtime")]),
+            replaced(&[
+                ("api-key", "owner"),
+                ("sec-websocket-protocol", "Bearer second, realtime")
+            ]),
             ["api-key: sk-server", "sec-websocket-protocol: realtime"]
         );
         assert_eq!(

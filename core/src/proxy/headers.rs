@@ -73,7 +73,8 @@ pub fn filter_response_headers(headers: &mut HeaderMap, server_key: Option<&Secr
             || named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str()))
             || is_upstream_only(name.as_str())
     };
-    let dropped: Vec<HeaderName> = headers.keys().filter(|name| is_dropped(name)).cloned().collect();
+    let dropped: Vec<HeaderName> =
+        headers.keys().filter(|name| is_dropped(name)).cloned().collect();
     for name in dropped {
         headers.remove(name);
     }
@@ -122,8 +123,10 @@ pub fn trim_to_limit(headers: &mut HeaderMap) {
         let of_name = |name: &HeaderName| {
             headers.get_all(name).iter().map(|value| length(name, value)).sum::<usize>()
         };
-        let removable =
-            headers.keys().filter(|name| !is_needed(name)).map(|name| (of_name(name), name.clone()));
+        let removable = headers
+            .keys()
+            .filter(|name| !is_needed(name))
+            .map(|name| (of_name(name), name.clone()));
         let Some((longest, name)) = removable.max_by_key(|(length, _)| *length) else { return };
         headers.remove(name);
         total -= longest;
@@ -276,7 +279,8 @@ mod tests {
     #[track_caller]
     fn check_request(lines: &[(&str, &str)], with_key: bool, expected: &[(&str, &str)]) {
         let key = Secret::new("sk-server".into());
-        let upstream = upstream_request_headers(&settings(), &headers(lines), with_key.then_some(&key));
+        let upstream =
+            upstream_request_headers(&settings(), &headers(lines), with_key.then_some(&key));
         let expected: Vec<_> =
             [("host", "api.example:8443")].iter().chain(expected).copied().collect();
         assert_eq!(pairs(&upstream), expected, "{lines:?}");
@@ -373,7 +377,11 @@ mod tests {
             true,
             &[("x-fine", "owners"), ("authorization", "Bearer sk-server")],
         );
-        check_request(&[("authorization", "Bearer own")], false, &[("authorization", "Bearer own")]);
+        check_request(
+            &[("authorization", "Bearer own")],
+            false,
+            &[("authorization", "Bearer own")],
+        );
     }
 
     #[test]
@@ -465,7 +473,10 @@ mod tests {
         ] {
             check_response(&[(name, "1"), (name, "2")], &[]);
         }
-        check_response(&[("connection", "x-hop"), ("x-hop", "1"), ("x-end", "2")], &[("x-end", "2")]);
+        check_response(
+            &[("connection", "x-hop"), ("x-hop", "1"), ("x-end", "2")],
+            &[("x-end", "2")],
+        );
         check_response(&[("transfer-encoding", "chunked"), ("content-length", "7")], &[]);
         check_response(&[("x-debug", "used sk-server"), ("x-end", "2")], &[("x-end", "2")]);
         check_response(&[("x-request-id", "sk-server-1")], &[("x-request-id", "[...]1")]);

@@ -19,7 +19,7 @@ const PROGRAM_MEMBERS: [&str; 3] = ["type", "code", "param"];
 pub fn redact_error_body(body: &[u8], redactor: &Redactor, replacement: &str) -> Option<Vec<u8>> {
     let text = str::from_utf8(body).ok()?;
     let redacted = redactor.text(text);
-    if !text.contains('\\') && is_unchanged(&redacted) {
+    if !text.contains('\\') && matches!(redacted, Cow::Borrowed(_)) {
         return Some(body.to_vec());
     }
     let Ok(mut error) = serde_json::from_str::<Value>(text) else {
@@ -27,7 +27,7 @@ pub fn redact_error_body(body: &[u8], redactor: &Redactor, replacement: &str) ->
     };
     redact_value(&mut error, "", redactor, replacement);
     let rewritten = error.to_string();
-    is_unchanged(&redactor.name(&rewritten)).then(|| rewritten.into_bytes())
+    is_unchanged(redactor.name(&rewritten)).then(|| rewritten.into_bytes())
 }
 
 fn redact_value(value: &mut Value, name: &str, redactor: &Redactor, replacement: &str) {
@@ -35,7 +35,7 @@ fn redact_value(value: &mut Value, name: &str, redactor: &Redactor, replacement:
         Value::String(text) => {
             let redacted = match name {
                 name if PROGRAM_MEMBERS.contains(&name) => redactor.name(text).into_owned(),
-                "message" if !is_unchanged(&redactor.name(text)) || has_key_like_word(text) => {
+                "message" if !is_unchanged(redactor.name(text)) || has_key_like_word(text) => {
                     replacement.to_owned()
                 }
                 _ => redactor.text(text).into_owned(),
@@ -58,7 +58,7 @@ fn redact_value(value: &mut Value, name: &str, redactor: &Redactor, replacement:
     }
 }
 
-fn is_unchanged(redacted: &Cow<str>) -> bool {
+fn is_unchanged(redacted: Cow<str>) -> bool {
     matches!(redacted, Cow::Borrowed(_))
 }
 

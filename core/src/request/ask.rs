@@ -51,7 +51,7 @@ impl AskRequest {
         settings: &Settings,
         request: &Request<B>,
         context: RequestContext,
-    ) -> Result<Self, Response<Vec<u8>>> {
+    ) -> Result<Self, Box<Response<Vec<u8>>>> {
         let headers = request.headers();
         let query = Query::parse(request.uri().query().unwrap_or_default().as_bytes());
         let body = Body::parse(headers, request.body().as_ref());
@@ -66,7 +66,7 @@ impl AskRequest {
             if *request.method() == Method::HEAD {
                 response.body_mut().clear();
             }
-            return Err(response);
+            return Err(Box::new(response));
         }
         let messages = || {
             if let Some(error) = settings.error() {
@@ -94,7 +94,7 @@ impl AskRequest {
         settings: &Settings,
         event: &[u8],
         request_id: &str,
-    ) -> Result<Self, Response<Vec<u8>>> {
+    ) -> Result<Self, Box<Response<Vec<u8>>>> {
         let cors = cors_headers(settings, &HeaderMap::new(), false, EXPOSED_HEADERS);
         let responder = Responder::new(Lang::default(), Format::default(), cors, request_id);
         let event: Option<serde_json::Value> = serde_json::from_slice(event).ok();
@@ -139,10 +139,10 @@ impl AskRequest {
     fn new(
         responder: Responder,
         messages: Result<Vec<Message>, Failure>,
-    ) -> Result<Self, Response<Vec<u8>>> {
+    ) -> Result<Self, Box<Response<Vec<u8>>>> {
         match messages {
             Ok(messages) => Ok(Self { responder, messages }),
-            Err(failure) => Err(responder.failure(&failure)),
+            Err(failure) => Err(Box::new(responder.failure(&failure))),
         }
     }
 }
@@ -209,13 +209,18 @@ mod tests {
         uri: &str,
         headers: &[(&str, &str)],
         body: &str,
-    ) -> Result<AskRequest, Response<Vec<u8>>> {
+    ) -> Result<AskRequest, Box<Response<Vec<u8>>>> {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let context = RequestContext { request_id: "id", local: false, now: SystemTime::UNIX_EPOCH };
-        AskRequest::from_request(settings, &request.body(body.as_bytes().to_vec()).unwrap(), context)
+        let context =
+            RequestContext { request_id: "id", local: false, now: SystemTime::UNIX_EPOCH };
+        AskRequest::from_request(
+            settings,
+            &request.body(body.as_bytes().to_vec()).unwrap(),
+            context,
+        )
     }
 
     #[track_caller]
@@ -227,7 +232,7 @@ mod tests {
         body: &str,
     ) -> Response<Vec<u8>> {
         match send_to(settings, method, uri, headers, body) {
-            Err(response) => response,
+            Err(response) => *response,
             Ok(ask) => panic!("{method} {uri}: {ask:?}"),
         }
     }
@@ -243,7 +248,8 @@ mod tests {
         content: &str,
     ) {
         // None of these needs the token.
-        let response = response_to(&settings(&[("ASK_TOKEN", "owner")]), method, uri, headers, body);
+        let response =
+            response_to(&settings(&[("ASK_TOKEN", "owner")]), method, uri, headers, body);
         assert_eq!(response.status(), status, "{method} {uri}");
         assert!(!response.headers().contains_key(X_ERROR_CODE) || status == 405, "{method} {uri}");
         let body = String::from_utf8(response.into_body()).unwrap();
@@ -266,7 +272,14 @@ mod tests {
         check("GET", "/stage/widget.js", &[], "", 200, "shadow");
         check("GET", question, &[("sec-purpose", "prefetch;prerender")], "", 503, "Prefetch");
         check("GET", question, &[("purpose", "prefetch")], "", 503, "Prefetch");
-        check("GET", question, &[("user-agent", "Slackbot-LinkExpanding 1.0")], "", 403, "previews");
+        check(
+            "GET",
+            question,
+            &[("user-agent", "Slackbot-LinkExpanding 1.0")],
+            "",
+            403,
+            "previews",
+        );
         check("GET", question, &[("user-agent", "WhatsApp/2.23")], "", 403, "previews");
         check("GET", "/", &[HTML], "", 200, "<!doctype html>");
         check("GET", "/?question=+", &[HTML], "", 200, "<!doctype html>");

@@ -85,11 +85,7 @@ fn own_file(responder: &Responder, file: OwnFile) -> Response<Vec<u8>> {
     }
 }
 
-fn text_response(
-    responder: &Responder,
-    status: StatusCode,
-    text: &Localized,
-) -> Response<Vec<u8>> {
+fn text_response(responder: &Responder, status: StatusCode, text: &Localized) -> Response<Vec<u8>> {
     responder.response(status, Format::Text.content_type(), text.get(responder.lang))
 }
 

@@ -179,7 +179,8 @@ mod tests {
         assert_eq!(failure(Format::Text, Lang::En), None);
         let event = failure(Format::Sse, Lang::Zh).unwrap();
         assert!(event.starts_with("data: {\"error\":\"在时限内") && event.ends_with("}\n\n"));
-        let line: Value = serde_json::from_str(&failure(Format::Ndjson, Lang::En).unwrap()).unwrap();
+        let line: Value =
+            serde_json::from_str(&failure(Format::Ndjson, Lang::En).unwrap()).unwrap();
         assert_eq!(line["type"], "error");
     }
 }

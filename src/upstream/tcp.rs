@@ -1,5 +1,7 @@
-//! TCP to the provider, whose waits end when they should. ureq's own sets time-outs of the socket, which Linux keeps on a
-//! wheel of timers (its `kernel/time/timer.c`) and may let run over by an eighth: of 59 s, 7. `poll` is exact.
+//! TCP with exact timeouts.
+//!
+//! ureq's own transport sets socket timeouts. Linux keeps them on a timer wheel (its
+//! `kernel/time/timer.c`), where they may be late by an eighth: of 59 s, by 7. `poll` is exact.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
@@ -13,14 +15,14 @@ use ureq::unversioned::transport::{
 };
 use ureq::{Error, Timeout};
 
-use crate::connect::left;
+use super::timeout::remaining_timeout;
 
-/// Opens TCP connections, where no proxy before it has opened one.
+/// Opens TCP connections, unless a proxy connector has opened one.
 #[derive(Debug)]
-pub(crate) struct Tcp;
+pub(super) struct TcpConnector;
 
-impl<In: Transport> Connector<In> for Tcp {
-    type Out = Either<In, Socket>;
+impl<In: Transport> Connector<In> for TcpConnector {
+    type Out = Either<In, TcpTransport>;
 
     fn connect(
         &self,
@@ -36,47 +38,47 @@ impl<In: Transport> Connector<In> for Tcp {
             details.config.input_buffer_size(),
             details.config.output_buffer_size(),
         );
-        Ok(Some(Either::B(Socket { stream, buffers })))
+        Ok(Some(Either::B(TcpTransport { stream, buffers })))
     }
 }
 
-/// Tries one address after the other, each for its share of the time that is left.
+/// Tries the addresses one by one, each with an equal share of the remaining time.
 fn connect(details: &ConnectionDetails) -> Result<TcpStream, Error> {
-    let mut failed = Error::Io(ErrorKind::AddrNotAvailable.into());
+    let mut last = Error::Io(ErrorKind::AddrNotAvailable.into());
     for (tried, address) in details.addrs.iter().enumerate() {
         let others = details.addrs.len() - tried;
-        let share = left(details).after.checked_div(others as u32).unwrap_or_default();
+        let share = remaining_timeout(details).after.checked_div(others as u32).unwrap_or_default();
         if share.is_zero() {
             return Err(Error::Timeout(details.timeout.reason));
         }
-        failed = match TcpStream::connect_timeout(address, share) {
+        last = match TcpStream::connect_timeout(address, share) {
             Ok(stream) => return Ok(stream),
             Err(error) if error.kind() == ErrorKind::TimedOut => Error::Timeout(Timeout::Connect),
             Err(error) => error.into(),
         };
     }
-    Err(failed)
+    Err(last)
 }
 
 /// An open connection.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub(super) struct TcpTransport {
     stream: TcpStream,
     buffers: LazyBuffers,
 }
 
-impl Transport for Socket {
+impl Transport for TcpTransport {
     fn buffers(&mut self) -> &mut dyn Buffers {
         &mut self.buffers
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        let began = Instant::now();
+        let start = Instant::now();
         let mut output = &self.buffers.output()[..amount];
         while !output.is_empty() {
             match send(&self.stream, output, SendFlags::DONTWAIT) {
                 Ok(sent) => output = &output[sent..],
-                Err(Errno::WOULDBLOCK) => wait(&self.stream, PollFlags::OUT, began, timeout)?,
+                Err(Errno::WOULDBLOCK) => wait(&self.stream, PollFlags::OUT, start, timeout)?,
                 Err(Errno::INTR) => {}
                 Err(error) => return Err(io::Error::from(error).into()),
             }
@@ -85,10 +87,10 @@ impl Transport for Socket {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        let began = Instant::now();
+        let start = Instant::now();
         loop {
-            // An answer is never there yet.
-            wait(&self.stream, PollFlags::IN, began, timeout)?;
+            // The response has not arrived yet, so wait before the first read.
+            wait(&self.stream, PollFlags::IN, start, timeout)?;
             match recv(&self.stream, self.buffers.input_append_buf(), RecvFlags::DONTWAIT) {
                 Ok((_, amount)) => {
                     self.buffers.input_appended(amount);
@@ -101,27 +103,27 @@ impl Transport for Socket {
     }
 
     fn is_open(&mut self) -> bool {
-        // An open connection has nothing to say before it is asked.
+        // An open connection has no input before a request.
         let peeked = recv(&self.stream, &mut [0], RecvFlags::PEEK | RecvFlags::DONTWAIT);
         matches!(peeked, Err(Errno::WOULDBLOCK))
     }
 }
 
-/// Waits until the socket is ready, for what is left of a time that began earlier.
+/// Waits until the socket is ready. The timeout began at `start`.
 fn wait(
     stream: &TcpStream,
     ready: PollFlags,
-    began: Instant,
+    start: Instant,
     timeout: NextTimeout,
 ) -> Result<(), Error> {
     loop {
-        let left = timeout.after.saturating_sub(began.elapsed());
-        if left.is_zero() {
+        let remaining = timeout.after.saturating_sub(start.elapsed());
+        if remaining.is_zero() {
             return Err(Error::Timeout(timeout.reason));
         }
-        // What no clock can hold never comes.
-        let left = Timespec::try_from(left).ok();
-        match poll(&mut [PollFd::new(stream, ready)], left.as_ref()) {
+        // A duration too long for `timespec` means no timeout.
+        let remaining = Timespec::try_from(remaining).ok();
+        match poll(&mut [PollFd::new(stream, ready)], remaining.as_ref()) {
             Ok(0) | Err(Errno::INTR) => {}
             Ok(_) => return Ok(()),
             Err(error) => return Err(io::Error::from(error).into()),

@@ -1,4 +1,4 @@
-//! A connection to the provider, with TLS or without, over which a request leaves whole.
+//! A connection that sends a request in one piece, with or without TLS.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -11,8 +11,8 @@ use ureq::unversioned::transport::{
     Buffers, LazyBuffers, NextTimeout, Transport, TransportAdapter,
 };
 
-/// What bytes travel on.
-pub(crate) enum Stream {
+/// The stream below a connection.
+pub(super) enum Stream {
     Plain(Socket),
     Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
@@ -26,9 +26,11 @@ impl Stream {
     }
 }
 
-/// The socket, under TLS where there is any. A provider that has stopped reading may have said why, as of a request that is
-/// too large for it: that nothing can be written any more is left to the reading that follows.
-pub(crate) struct Socket(pub(crate) TransportAdapter);
+/// The socket, below TLS if there is any.
+///
+/// It ignores errors of a write to a closed connection. The upstream may have responded before it
+/// closed, as to a request that is too large. The next read returns the response, or the error.
+pub(super) struct Socket(pub(super) TransportAdapter);
 
 impl Read for Socket {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
@@ -53,26 +55,28 @@ impl Write for Socket {
     }
 }
 
-/// A connection that holds output back until its buffer is full or the answer is awaited, so that a request's head and
-/// body leave together, in one TLS record. By itself, ureq sends the two apart.
-pub(crate) struct Connection {
+/// A connection that sends when its output buffer is full, or when it waits for input.
+///
+/// So the head and the body of a request leave together, in one TLS record. ureq sends them apart.
+pub(super) struct Connection {
     stream: Stream,
     buffers: LazyBuffers,
-    /// How many bytes at the start of the output buffer wait to be sent.
-    held: usize,
-    /// Whether the last thing that happened was that bytes came in.
-    heard: bool,
+    /// Number of bytes at the start of the output buffer that are not sent yet.
+    unsent: usize,
+    /// Set if the last operation received bytes.
+    received: bool,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, config: &Config) -> Self {
+    /// Creates a connection over an open stream.
+    pub(super) fn new(stream: Stream, config: &Config) -> Self {
         let buffers = LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size());
-        Self { stream, buffers, held: 0, heard: false }
+        Self { stream, buffers, unsent: 0, received: false }
     }
 
-    fn send(&mut self, timeout: NextTimeout) -> Result<(), Error> {
-        let held = mem::take(&mut self.held);
-        let output = &self.buffers.output()[..held];
+    fn flush(&mut self, timeout: NextTimeout) -> Result<(), Error> {
+        let unsent = mem::take(&mut self.unsent);
+        let output = &self.buffers.output()[..unsent];
         self.stream.socket().set_timeout(timeout);
         match &mut self.stream {
             Stream::Plain(socket) => socket.write_all(output)?,
@@ -94,25 +98,25 @@ impl Transport for Connection {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
-        self.held += amount;
-        if self.output().is_empty() { self.send(timeout) } else { Ok(()) }
+        self.unsent += amount;
+        if self.output().is_empty() { self.flush(timeout) } else { Ok(()) }
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        self.send(timeout)?;
+        self.flush(timeout)?;
         let input = self.buffers.input_append_buf();
         let amount = match &mut self.stream {
             Stream::Plain(socket) => socket.read(input)?,
             Stream::Tls(stream) => stream.read(input)?,
         };
         self.buffers.input_appended(amount);
-        self.heard = amount > 0;
-        Ok(self.heard)
+        self.received = amount > 0;
+        Ok(self.received)
     }
 
-    /// Asked when an answer has been read, and before the next request: once is enough.
+    // ureq calls this after a response and before the next request. One check is enough.
     fn is_open(&mut self) -> bool {
-        mem::take(&mut self.heard) || self.stream.socket().get_mut().is_open()
+        mem::take(&mut self.received) || self.stream.socket().get_mut().is_open()
     }
 
     fn is_tls(&self) -> bool {
@@ -120,15 +124,15 @@ impl Transport for Connection {
     }
 }
 
-/// The buffers, with the output that is held back out of reach.
+// The output that is not sent yet is out of reach.
 impl Buffers for Connection {
     fn output(&mut self) -> &mut [u8] {
-        &mut self.buffers.output()[self.held..]
+        &mut self.buffers.output()[self.unsent..]
     }
 
     fn tmp_and_output(&mut self) -> (&mut [u8], &mut [u8]) {
         let (tmp, output) = self.buffers.tmp_and_output();
-        (tmp, &mut output[self.held..])
+        (tmp, &mut output[self.unsent..])
     }
 
     fn input(&self) -> &[u8] {

@@ -1,39 +1,27 @@
-//! TLS to the provider, with the bundled roots.
+//! TLS to the upstream.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use ask_core::settings::Fault;
+use ask_core::completion::ConnectError;
+use ask_host::tls::handshake_error;
 use rustls::crypto::ring::cipher_suite::*;
 use rustls::crypto::{CryptoProvider, KeyProvider};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::sign::SigningKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport, TransportAdapter};
 
-use crate::connect::{Unopened, left};
-use crate::transport::{Connection, Socket, Stream};
+use super::error::Connecting;
+use super::timeout::remaining_timeout;
+use super::transport::{Connection, Socket, Stream};
 
-/// The bundled roots, and those in the PEM file where one is set.
-pub(crate) fn roots(cert_file: Option<&str>) -> Result<RootCertStore, Fault> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    let Some(file) = cert_file else { return Ok(roots) };
-    let unreadable =
-        |_| Fault::new("SSL_CERT_FILE", "is no PEM file that can be read", "不是可读取的 PEM 文件");
-    let certs: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(|certs| certs.collect::<Result<_, _>>())
-        .map_err(unreadable)?;
-    if roots.add_parsable_certificates(certs).0 == 0 {
-        return Err(Fault::new("SSL_CERT_FILE", "holds no certificate", "里没有证书"));
-    }
-    Ok(roots)
-}
-
-/// What ring has of use to a client: AES, which every server has and this processor does in hardware, and no keys to sign
-/// with. What is not named here is not in the package, an eighth of its code.
-fn provider() -> CryptoProvider {
+/// Returns ring's provider, reduced to what a client needs.
+///
+/// It has AES, which every server supports and this processor has in hardware, and no signing keys.
+/// The rest is an eighth of the package's code and is left out by the linker.
+fn crypto_provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
             TLS13_AES_256_GCM_SHA384,
@@ -48,7 +36,7 @@ fn provider() -> CryptoProvider {
     }
 }
 
-/// The provider knows us by the key in a header, and by no certificate.
+/// Loads no keys: there are no client certificates.
 #[derive(Debug)]
 struct NoKeys;
 
@@ -57,26 +45,26 @@ impl KeyProvider for NoKeys {
         &self,
         _: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("no keys are used".into()))
+        Err(rustls::Error::General("client certificates are not supported".into()))
     }
 }
 
-/// TLS over whatever is chained, where the URL asks for it.
-pub(crate) struct Tls {
+/// Adds TLS to the chained connection if the URL is `https`.
+pub(super) struct TlsConnector {
     roots: RootCertStore,
-    /// Made at the first connection, since an instance may never need it.
+    /// Created for the first connection. An instance may never need it.
     config: OnceLock<Arc<ClientConfig>>,
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
+        f.write_str("TlsConnector")
     }
 }
 
-impl Tls {
-    /// Trusts these roots.
-    pub(crate) fn new(roots: RootCertStore) -> Self {
+impl TlsConnector {
+    /// Creates a connector that trusts these roots.
+    pub(super) fn new(roots: RootCertStore) -> Self {
         Self { roots, config: OnceLock::new() }
     }
 
@@ -84,7 +72,7 @@ impl Tls {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(provider()))
+        let config = ClientConfig::builder_with_provider(Arc::new(crypto_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(self.roots.clone())
             .with_no_client_auth();
@@ -92,7 +80,7 @@ impl Tls {
     }
 }
 
-impl<In: Transport> Connector<In> for Tls {
+impl<In: Transport> Connector<In> for TlsConnector {
     type Out = Connection;
 
     fn connect(
@@ -109,15 +97,18 @@ impl<In: Transport> Connector<In> for Tls {
         let host =
             details.uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|error| Unopened::Tls(error.to_string()))?;
-        let tls = |error: rustls::Error| Unopened::Tls(error.to_string());
+            .map_err(|error| Connecting(ConnectError::Tls(error.to_string())))?;
+        let failed = |error: rustls::Error| Connecting(handshake_error(&error));
         let mut connection =
-            ClientConnection::new(self.config().map_err(tls)?, name).map_err(tls)?;
-        socket.0.set_timeout(left(details));
+            ClientConnection::new(self.config().map_err(failed)?, name).map_err(failed)?;
+        socket.0.set_timeout(remaining_timeout(details));
         connection.complete_io(&mut socket).map_err(|error| {
             match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-                Some(inner) => Unopened::Tls(inner.to_string()).into(),
-                None => Error::from(error),
+                Some(inner) => Error::from(Connecting(handshake_error(inner))),
+                None => match Error::from(error) {
+                    Error::Io(error) => Connecting(ConnectError::Handshake(error.kind())).into(),
+                    other => other,
+                },
             }
         })?;
         let stream = Stream::Tls(Box::new(StreamOwned::new(connection, socket)));
