@@ -1,61 +1,57 @@
-//! `ask-web`: the question endpoint with streamed answers, and a reverse proxy for OpenAI's API, as SCF's Web function or
-//! on any machine.
+//! `ask-web`: streamed answers and a reverse proxy for OpenAI's API, as SCF's Web function or on any
+//! machine.
 //!
-//! [`server`] takes connections and [`app`] decides what a request is for: [`ask`] asks the model, and [`tell`] tells the
-//! answer as it is written; [`proxy`] forwards, and [`pass`] passes the reply on. Both reach the provider through
-//! [`provider`], which keeps connections that [`connect`] opens, with [`tls`] where it is spoken, and say with
-//! [`unanswered`] why there is no reply. [`caller`] watches the other end of each connection, [`body`] has what travels
-//! in both directions, and [`exchange`] writes the line in the log; whoever sends no request that can be read gets the
-//! reply in [`unserved`]. What is not about bytes on their way is in `ask-core`.
+//! # Map
+//!
+//! A module uses those below it.
+//!
+//! - `server`: accepts connections, stops gracefully.
+//! - `router`: routes a request to `ask`, `proxy` or the health check.
+//! - `ask/`: the question endpoint; `proxy/`: the reverse proxy.
+//! - `access_log`: one line per request.
+//! - `state`: what requests share.
+//! - `upstream/`: connections to the upstream.
+//! - `downstream/`: connections of clients.
+//!
+//! Everything that is not I/O is in [`ask_core`].
 
-mod app;
+mod access_log;
 mod ask;
-mod body;
-mod caller;
-mod connect;
-mod exchange;
-mod pass;
-mod provider;
+mod downstream;
 mod proxy;
+mod router;
 mod server;
-mod tell;
-mod tls;
-mod unanswered;
-mod unserved;
+mod state;
+mod upstream;
 
-use std::alloc::System;
+use std::env;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::{env, panic};
 
 use anyhow::Context;
+use ask_core::Settings;
+use ask_core::access_log::{open_line, setting_error_line};
 use ask_core::settings::Listen;
-use ask_core::{Settings, log};
-use spin::Yield;
-use spin::mutex::SpinMutex;
-use talc::TalcLock;
-use talc::source::GlobalAllocSource;
+use ask_host::print_line;
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::App;
-use crate::exchange::print;
+use state::AppState;
 
-// Requests allocate much, and musl's allocator is slow.
+#[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: TalcLock<SpinMutex<(), Yield>, GlobalAllocSource<System>> =
-    TalcLock::new(GlobalAllocSource::with_block_size(System, 256 * 1024));
+static ALLOCATOR: ask_host::Allocator = ask_host::allocator(256 * 1024);
 
 const HELP: &str = "\
 ask-web: ask a chat model by URL with streamed answers, and a reverse proxy for OpenAI's API
 
-Usage: ask-web            listens on $HOST:$PORT, 127.0.0.1:9000 where they are not set
+Usage: ask-web            listens on $HOST:$PORT, 127.0.0.1:9000 by default
        ask-web --help | --version
 
-Settings come from the environment. OPENAI_API_KEY answers questions at / and /ask;
-ASK_TOKEN lends that key to clients of the proxy at /v1.";
+Settings are environment variables. OPENAI_API_KEY answers questions at / and /ask;
+ASK_TOKEN lets clients of the proxy at /v1 use that key.";
 
 fn main() -> ExitCode {
     match env::args().nth(1).as_deref() {
@@ -73,11 +69,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    // A panic's text may hold what was asked or a key: where it was is all that anybody gets to see.
-    panic::set_hook(Box::new(|info| match info.location() {
-        Some(location) => eprintln!("panicked at {location}"),
-        None => eprintln!("panicked"),
-    }));
+    ask_host::silence_panics("ask-web");
     match serve(Settings::read(|name| env::var_os(name))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,58 +79,61 @@ fn main() -> ExitCode {
     }
 }
 
-/// Listens, says what the owner should know from the start, and serves until it is told to stop.
+/// Listens, logs invalid settings, and serves until SIGTERM or SIGINT.
 fn serve(mut settings: Settings) -> anyhow::Result<()> {
-    // The limit stays what it is where it cannot be raised.
+    // Without permission, the limit stays as it is.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let on_scf = env::var_os("TENCENTCLOUD_RUNENV").is_some_and(|env| env == "SCF");
     let listen = listen(&mut settings);
-    // One thread: an instance has a fraction of a processor, and a request is mostly waiting.
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    // One thread: an instance has a fraction of a processor, and requests mostly wait.
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     let served = runtime.block_on(async {
-        // Before the first connection, so that no stop goes amiss.
-        let mut terminate = signal(SignalKind::terminate()).context("watch for SIGTERM")?;
-        let mut interrupt = signal(SignalKind::interrupt()).context("watch for SIGINT")?;
+        // Before the first connection, so that no signal is missed.
+        let mut terminate = signal(SignalKind::terminate()).context("handling SIGTERM")?;
+        let mut interrupt = signal(SignalKind::interrupt()).context("handling SIGINT")?;
         let host = listen.host.trim_start_matches('[').trim_end_matches(']');
         let listener = TcpListener::bind((host, listen.port))
             .await
-            .with_context(|| format!("listen on {}:{}", listen.host, listen.port))?;
-        let address = listener.local_addr().context("read the address")?;
-        // Not by the name in `HOST`: `127.1` and a line in /etc/hosts are this machine, too.
+            .with_context(|| format!("listening on {}:{}", listen.host, listen.port))?;
+        let address = listener.local_addr().context("reading the address")?;
+        // By the address, not by `HOST`: `127.1` and names in /etc/hosts are local too.
         let local = address.ip().to_canonical().is_loopback();
-        let app = Arc::new(App::new(settings, local, on_scf));
-        announce(&app.settings, address);
+        let state = Arc::new(AppState::new(settings, local, on_scf));
+        log_start(&state.settings, address);
         let stop = async {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
         };
-        server::run(listener, app, stop).await;
+        server::run(listener, state, stop).await;
         Ok(())
     });
-    // A name that is being looked up is not waited for.
+    // Does not wait for a host lookup in progress.
     runtime.shutdown_background();
     served
 }
 
-/// Where to listen. Where the port cannot be read, the server comes up at the usual one and says what is wrong.
+/// Returns the address to listen on. With an invalid port, the server uses the default and reports
+/// the error.
 fn listen(settings: &mut Settings) -> Listen {
-    settings.listen.clone().unwrap_or_else(|fault| {
-        settings.faults.push(fault);
+    settings.listen.clone().unwrap_or_else(|error| {
+        settings.errors.push(error);
         let host = env::var("HOST").ok().filter(|host| !host.is_empty());
-        let usual = Listen::default();
-        Listen { host: host.unwrap_or(usual.host), port: usual.port }
+        let default = Listen::default();
+        Listen { host: host.unwrap_or(default.host), port: default.port }
     })
 }
 
-fn announce(settings: &Settings, address: SocketAddr) {
-    eprintln!("ask-web {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
-    if let Some(fault) = settings.fault() {
-        print(&log::fault(&fault));
+fn log_start(settings: &Settings, address: SocketAddr) {
+    eprintln!("ask-web {} listening on http://{address}", env!("CARGO_PKG_VERSION"));
+    if let Some(error) = settings.error() {
+        print_line(&setting_error_line(&error));
     }
     if settings.is_open() {
-        print(&log::open());
+        print_line(&open_line());
     }
 }

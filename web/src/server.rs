@@ -1,4 +1,4 @@
-//! Connections in, each served by a task of its own.
+//! Accepts connections and serves each in a task of its own.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -10,7 +10,11 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use ask_core::proxy::Failure;
+use ask_core::Failure;
+use ask_core::access_log::LogEntry;
+use ask_host::{print_line, random_id};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderValue, Response};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -20,77 +24,88 @@ use tokio::sync::watch;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
-use crate::app::App;
-use crate::caller::{CLOSED, Caller};
-use crate::connect::is_out_of_descriptors;
-use crate::exchange::Exchange;
-use crate::unserved;
+use crate::downstream::{ClientHandle, PEER_CLOSED};
+use crate::state::AppState;
+use crate::upstream::is_out_of_descriptors;
+use crate::{proxy, router};
 
-/// Heads of requests may have this many bytes.
-const LARGEST_HEAD: usize = 64 * 1024;
+/// Maximum size of the head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
 
-/// Whoever is turned away for want of file descriptors is listened to for so long: others are in the queue.
-const TURN_AWAY: Duration = Duration::from_millis(100);
+/// Time for the response to a client that is rejected for want of descriptors. Others are waiting.
+const REJECT_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// Serves until `stop` comes, then lets what is running end, for as long as `ASK_DRAIN` says.
-pub(crate) async fn run(listener: TcpListener, app: Arc<App>, stop: impl Future<Output = ()>) {
+/// Pause before the next accept if no descriptor is left at all.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves until `stop` completes. Then running requests may finish, for `ASK_DRAIN` at most.
+pub(crate) async fn run(
+    listener: TcpListener,
+    state: Arc<AppState>,
+    stop: impl Future<Output = ()>,
+) {
     let (stopping, running) = watch::channel(());
-    let mut spare = Spare::default();
+    let mut spare = SpareDescriptor::default();
     let mut stop = pin!(stop);
     loop {
-        spare.keep(&listener);
+        spare.restore(&listener);
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
+                    tokio::spawn(serve(stream, peer.ip(), state.clone(), running.clone()));
                 }
-                Err(error) if is_out_of_descriptors(&error) => spare.turn_away(&listener, &app).await,
-                // The caller has gone before it was its turn.
+                Err(error) if is_out_of_descriptors(&error) => {
+                    spare.reject_next(&listener, &state).await;
+                }
+                // The client has left the queue.
                 Err(_) => {}
             },
             () = &mut stop => break,
         }
     }
-    // Whoever is in the queue has been told by the system that it is connected.
+    // The system has told the clients in the queue that they are connected.
     if let Ok(queue) = listener.into_std() {
         loop {
             let (stream, peer) = match queue.accept() {
                 Ok(accepted) => accepted,
-                // The caller has gone before it was its turn.
+                // The client has left the queue.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(_) => break,
             };
             if let Ok(stream) =
                 stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream))
             {
-                tokio::spawn(serve(stream, peer.ip(), app.clone(), running.clone()));
+                tokio::spawn(serve(stream, peer.ip(), state.clone(), running.clone()));
             }
         }
     }
     drop((spare, running));
     stopping.send_replace(());
-    // What has not ended by then is broken off.
-    let _ = timeout(app.settings.drain, stopping.closed()).await;
+    // Connections that are left after this time are closed.
+    let _ = timeout(state.settings.drain, stopping.closed()).await;
 }
 
 /// Serves one connection.
-async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::Receiver<()>) {
-    // Without it, pieces would wait for each other. A socket that refuses is one that has closed.
+async fn serve(
+    stream: TcpStream,
+    peer: IpAddr,
+    state: Arc<AppState>,
+    running: watch::Receiver<()>,
+) {
+    // Send each piece at once. Fails only if the socket is closed already.
     let _ = stream.set_nodelay(true);
     let mut stopping = running.clone();
-    let (io, caller) = Caller::new(stream, peer, running);
+    let (io, client) = ClientHandle::new(stream, peer, running);
     let service = service_fn(|request| {
-        // A caller that leaves right away is in the log, too: hyper may not come to asking for the reply.
-        let exchange = Exchange::begin(app.clone(), caller.clone(), &request);
-        let reply = app.reply(exchange, request);
-        async { Ok::<_, Infallible>(reply.await) }
+        let response = router::handle(state.clone(), client.clone(), request);
+        async { Ok::<_, Infallible>(response.await) }
     });
     let connection = http1::Builder::new()
-        .max_buf_size(LARGEST_HEAD)
-        .max_header_size(LARGEST_HEAD)
-        // hyper would look out for the caller's leaving, too, and take a buffer for it.
-        .half_close(CLOSED.is_some())
-        // What is small is copied sooner than it is written from where it is, and lets go of the buffer that it came in.
+        .max_buf_size(MAX_HEAD)
+        .max_header_size(MAX_HEAD)
+        // `ClientHandle` detects a client that leaves. hyper would take a buffer to do so.
+        .half_close(PEER_CLOSED.is_some())
+        // Copying small pieces is cheaper than a vectored write, and frees the buffer they came in.
         .writev(false)
         .serve_connection(TokioIo::new(io), service)
         .with_upgrades();
@@ -99,15 +114,16 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
     loop {
         tokio::select! {
             biased;
-            ended = &mut connection => {
-                let failure = match ended {
-                    Err(error) if error.is_parse_too_large() => Failure::HeadTooLarge,
-                    Err(error) if error.is_parse() => Failure::Head,
-                    _ => return caller.linger().await,
+            result = &mut connection => {
+                return match result {
+                    Err(error) if error.is_parse() => {
+                        log_invalid_head(&state, error.is_parse_too_large());
+                        client.close_after_error().await;
+                    }
+                    _ => client.linger().await,
                 };
-                return caller.refuse(|| unserved::reply(&app, &failure)).await;
             }
-            () = caller.given_up() => return,
+            () = client.closed_or_timed_out() => return,
             () = stopped(&mut stopping), if !is_stopping => {
                 is_stopping = true;
                 connection.as_mut().graceful_shutdown();
@@ -116,45 +132,81 @@ async fn serve(stream: TcpStream, peer: IpAddr, app: Arc<App>, running: watch::R
     }
 }
 
-/// Waits until the server stops, and until a request that was there by then has been read.
+/// Waits until the server stops, and a request that has arrived by then is read.
 async fn stopped(stopping: &mut watch::Receiver<()>) {
-    // An error says that the server has gone, too.
+    // An error means that the server is gone.
     let _ = stopping.changed().await;
     yield_now().await;
 }
 
-/// A file descriptor that is kept for the case that there are no others: to say so takes one.
-#[derive(Default)]
-struct Spare(Option<OwnedFd>);
+/// Logs a request whose head is invalid. hyper has responded with the bare status.
+fn log_invalid_head(state: &AppState, is_too_large: bool) {
+    let (status, code) = match is_too_large {
+        true => (431, "head_too_large"),
+        false => (400, "head_unreadable"),
+    };
+    let entry = LogEntry {
+        request_id: random_id(),
+        status,
+        code: Some(code.into()),
+        ..LogEntry::default()
+    };
+    print_line(&entry.into_line(&state.redactor));
+}
 
-impl Spare {
-    fn keep(&mut self, listener: &TcpListener) {
+/// A descriptor in reserve. Accepting a client to reject it takes one.
+#[derive(Default)]
+struct SpareDescriptor(Option<OwnedFd>);
+
+impl SpareDescriptor {
+    fn restore(&mut self, listener: &TcpListener) {
         if self.0.is_none() {
             self.0 = listener.as_fd().try_clone_to_owned().ok();
         }
     }
 
-    /// Tells the next caller in the queue that it cannot be served.
-    async fn turn_away(&mut self, listener: &TcpListener, app: &App) {
+    /// Rejects the next client in the queue.
+    async fn reject_next(&mut self, listener: &TcpListener, state: &AppState) {
         if self.0.take().is_none() {
-            // Somebody else was faster: wait until a connection has ended.
-            return sleep(Duration::from_millis(50)).await;
+            // Wait until a connection ends.
+            return sleep(ACCEPT_PAUSE).await;
         }
-        // There may be nobody: the system misses a descriptor before it looks into the queue.
+        // The queue may be empty: the system reports the missing descriptor first.
         if let Poll::Ready(Ok((mut stream, _))) =
             poll_fn(|cx| Poll::Ready(listener.poll_accept(cx))).await
         {
-            // Whether the caller stays to hear it is the caller's affair.
-            let _ = timeout(TURN_AWAY, turn_away(&mut stream, app)).await;
+            // The client may not wait for the response.
+            let _ = timeout(REJECT_TIMEOUT, reject(&mut stream, state)).await;
         }
     }
 }
 
-async fn turn_away(stream: &mut TcpStream, app: &App) -> io::Result<()> {
-    stream.write_all(&unserved::reply(app, &ask_core::Failure::Descriptors.into())).await?;
+/// Responds 503 and closes.
+async fn reject(stream: &mut TcpStream, state: &AppState) -> io::Result<()> {
+    let request_id = random_id();
+    let failure = Failure::OutOfDescriptors.into();
+    let mut response = proxy::error_response_to(state, &request_id, &HeaderMap::new(), &failure);
+    let length = response.body().len().into();
+    response.headers_mut().insert(CONTENT_LENGTH, length);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    let mut entry = LogEntry { request_id, ..LogEntry::default() };
+    entry.set_response(&response);
+    print_line(&entry.into_line(&state.redactor));
+    stream.write_all(&to_bytes(&response)).await?;
     stream.shutdown().await?;
-    // Closing with unread bytes in the socket would take the reply away from the caller.
+    // Closing a socket with unread bytes would discard the response.
     let mut dropped = [0; 1024];
     while stream.read(&mut dropped).await? > 0 {}
     Ok(())
+}
+
+/// Writes a response in HTTP/1.1.
+fn to_bytes(response: &Response<Vec<u8>>) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {}\r\n", response.status()).into_bytes();
+    for (name, value) in response.headers() {
+        bytes.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+    }
+    bytes.extend(b"\r\n");
+    bytes.extend(response.body());
+    bytes
 }

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -51,9 +51,15 @@ pub struct Decoder {
     is_compressed: bool,
     /// The announced length of the body, limited.
     length: usize,
+    is_labelled_stream: bool,
     redactor: Redactor,
     body: Body,
+    /// The text that was not taken.
     text: String,
+    /// The text that was taken before it.
+    taken: TakenText,
+    /// Set if the text is not only white space.
+    has_text: bool,
     /// Set if the text is a refusal and not content.
     is_refusal: bool,
     /// Set if the text came in `message` members of a stream.
@@ -64,10 +70,36 @@ pub struct Decoder {
     info: CompletionInfo,
 }
 
+/// The length and the hash of a text that was taken. A `message` may repeat it.
+#[derive(Debug, Default)]
+struct TakenText {
+    len: usize,
+    hash: u64,
+}
+
+impl TakenText {
+    fn add(&mut self, text: &str) {
+        self.len += text.len();
+        self.hash = hash(self.hash, text);
+    }
+
+    /// Returns the rest of a text that begins with the taken one.
+    fn strip_from<'a>(&self, text: &'a str) -> Option<&'a str> {
+        let (start, rest) = text.split_at_checked(self.len)?;
+        (hash(0, start) == self.hash).then_some(rest)
+    }
+}
+
+/// Continues the FNV-1a hash of a text.
+fn hash(hash: u64, text: &str) -> u64 {
+    let add = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(hash, add)
+}
+
 /// The kind of a body, and the bytes that are kept of it.
 #[derive(Debug)]
 enum Body {
-    /// Nothing visible yet. Keeps the start of a byte order mark.
+    /// Not known yet. Keeps the first visible bytes.
     Start(Vec<u8>),
     /// JSON, an error, or anything else that is not a stream. It is read to its end.
     Whole(Vec<u8>),
@@ -86,12 +118,15 @@ impl Decoder {
             length: length.unwrap_or(0).min(MAX_REPLY),
             retry_after: error::retry_after(headers),
             is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
+            is_labelled_stream: is_event_stream(headers),
             redactor,
             body: match status.is_success() {
                 true => Body::Start(Vec::new()),
                 false => Body::Whole(Vec::new()),
             },
             text: String::new(),
+            taken: TakenText::default(),
+            has_text: false,
             is_refusal: false,
             is_from_messages: false,
             has_chunks: false,
@@ -100,7 +135,7 @@ impl Decoder {
         }
     }
 
-    /// Takes the next bytes of the body. [`Decoder::text`] has the text that they add.
+    /// Takes the next bytes of the body. [`Decoder::take_text`] returns the text that they add.
     ///
     /// # Errors
     /// If the reply is an error, is too large, or is not a completion.
@@ -109,14 +144,16 @@ impl Decoder {
             .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))
     }
 
-    /// Returns the text so far. If the reply is not a stream, it is empty until the end.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Returns whether a text has arrived that is not only white space.
+    pub fn has_text(&self) -> bool {
+        self.has_text
     }
 
-    /// Returns whether the text so far is worth showing: not only white space.
-    pub fn has_text(&self) -> bool {
-        !is_blank(&self.text)
+    /// Takes the text that has arrived since the last call. If the reply is not a stream, it is
+    /// empty until the end.
+    pub fn take_text(&mut self) -> String {
+        self.taken.add(&self.text);
+        std::mem::take(&mut self.text)
     }
 
     /// Returns the facts beside the text so far.
@@ -129,13 +166,13 @@ impl Decoder {
         self.is_done
     }
 
-    /// Returns the text so far as an answer that ended at the deadline.
+    /// Returns the text that was not taken as an answer that ended at the deadline.
     pub fn into_partial(self) -> Answer {
         let finish_reason = Some("deadline".into());
         Answer { text: self.text, info: CompletionInfo { finish_reason, ..self.info } }
     }
 
-    /// Ends the reply and returns the answer with its whole text.
+    /// Ends the reply and returns the answer, with the text that was not taken.
     ///
     /// # Errors
     /// If the reply is an error, has no text, or is incomplete by its bytes. They are complete with
@@ -144,7 +181,7 @@ impl Decoder {
         let body = mem::replace(&mut self.body, Body::Start(Vec::new()));
         self.end_body(body, end)
             .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))?;
-        if !self.has_text() {
+        if !self.has_text {
             return Err(no_text(self.info.finish_reason.as_deref()).into());
         }
         Ok(Answer { text: self.text, info: self.info })
@@ -156,19 +193,22 @@ impl Decoder {
         if let Body::Start(kept) = &mut self.body {
             kept.extend_from_slice(bytes);
             let visible = kept.strip_prefix(BYTE_ORDER_MARK).unwrap_or(kept).trim_ascii_start();
-            // Empty, or the start of one of the two.
-            if BYTE_ORDER_MARK.starts_with(visible) || b"\x1f" == visible {
+            let is_stream = match visible.first() {
+                Some(b'{' | b'[' | b'"' | b'<') => Some(false),
+                _ if self.is_compressed => Some(false),
+                _ => starts_with_field(visible)
+                    .or((self.is_labelled_stream && !visible.is_empty()).then_some(true)),
+            };
+            let could_be_mark = BYTE_ORDER_MARK.starts_with(visible);
+            let Some(is_stream) = is_stream.filter(|_| !could_be_mark) else {
                 *kept = visible.to_vec();
                 return Ok(());
-            }
+            };
             start = visible.to_vec();
             bytes = &start;
-            let is_whole = self.is_compressed
-                || start.starts_with(GZIP_MAGIC)
-                || matches!(start[0], b'{' | b'[' | b'"' | b'<');
-            self.body = match is_whole {
-                true => Body::Whole(Vec::with_capacity(self.length)),
-                false => Body::Stream(EventReader::default()),
+            self.body = match is_stream {
+                true => Body::Stream(EventReader::default()),
+                false => Body::Whole(Vec::with_capacity(self.length)),
             };
         }
         match &mut self.body {
@@ -196,7 +236,7 @@ impl Decoder {
                 };
             };
             self.event(event)?;
-            if self.text.len() > MAX_REPLY {
+            if self.taken.len + self.text.len() > MAX_REPLY {
                 return Err(Failure::AnswerTooLarge.into());
             }
         }
@@ -211,8 +251,7 @@ impl Decoder {
             Body::Whole(body) if !self.status.is_success() => Err(self.error_text(&body)),
             Body::Whole(body) => self.end_whole(&body, end),
             Body::Stream(events) => self.end_stream(events, end),
-            Body::Start(_) if end == End::Truncated => Err(AttemptError::connection_closed()),
-            Body::Start(_) => Err(self.not_a_completion()),
+            Body::Start(start) => self.end_whole(&start, end),
         }
     }
 
@@ -233,8 +272,14 @@ impl Decoder {
                 Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
                 _ => Err(self.not_a_completion()),
             },
-            None if end == End::Truncated || is_cut(body) => Err(AttemptError::connection_closed()),
-            None => Err(self.not_a_completion()),
+            None if end == End::Truncated => Err(AttemptError::connection_closed()),
+            None if matches!(body.first(), Some(b'{' | b'[' | b'"')) && is_cut(body) => {
+                Err(AttemptError::connection_closed())
+            }
+            None if matches!(body.first(), Some(b'{' | b'[' | b'"') | None) => {
+                Err(self.not_a_completion())
+            }
+            None => Err(self.error_text(body)),
         }
     }
 
@@ -329,7 +374,7 @@ impl Decoder {
     /// Adds a part: its content, or its refusal if there is no content.
     fn add_part(&mut self, part: Part) {
         // Some models send both. The one that came first goes on.
-        let may_refuse = self.is_refusal || is_blank(&self.text);
+        let may_refuse = self.is_refusal || !self.has_text;
         let refusal = part.refusal.non_empty().filter(|_| may_refuse);
         let content = part
             .content
@@ -341,6 +386,7 @@ impl Decoder {
         });
         let Some(text) = text else { return };
         self.is_from_messages = false;
+        self.has_text |= !is_blank(&text);
         match self.text.is_empty() {
             // Without a copy: a whole answer can be large.
             true => self.text = text,
@@ -353,11 +399,14 @@ impl Decoder {
         let Some(text) = message.content.non_empty().or(message.refusal.non_empty()) else {
             return Ok(());
         };
-        match text.strip_prefix(self.text.as_str()) {
-            Some(new) => self.text.push_str(new),
-            None if self.is_from_messages => self.text.push_str(&text),
+        let repeated = self.taken.strip_from(&text);
+        let new = match repeated.and_then(|rest| rest.strip_prefix(self.text.as_str())) {
+            Some(new) => new,
+            None if self.is_from_messages => &text,
             None => return Err(self.not_a_completion()),
-        }
+        };
+        self.text.push_str(new);
+        self.has_text |= !is_blank(new);
         self.is_from_messages = true;
         Ok(())
     }
@@ -387,6 +436,22 @@ fn no_text(finish_reason: Option<&str>) -> Failure {
         Some("content_filter" | "sensitive") => Failure::AnswerFiltered,
         reason => Failure::AnswerEmpty { out_of_tokens: reason == Some("length") },
     }
+}
+
+/// Returns whether the label of a reply is a stream.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
+/// Returns whether bytes begin as server-sent events do, or `None` if there are too few.
+fn starts_with_field(bytes: &[u8]) -> Option<bool> {
+    let fields: [&[u8]; 5] = [b"data:", b"event:", b":", b"id:", b"retry:"];
+    if fields.iter().any(|field| bytes.starts_with(field)) {
+        return Some(true);
+    }
+    (!fields.iter().any(|field| field.starts_with(bytes))).then_some(false)
 }
 
 fn is_blank(text: &str) -> bool {
@@ -688,6 +753,25 @@ mod tests {
     }
 
     #[test]
+    fn message_may_repeat_text_that_was_taken() {
+        let message = |content: &str| {
+            format!("data: {}\n\n", json!({"choices": [{"message": {"content": content}}]}))
+        };
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+        let mut next = |event: String| {
+            decoder.decode(event.as_bytes()).map_err(|error| error.failure.code())?;
+            Ok(decoder.take_text())
+        };
+        assert_eq!(next(chunk("你")), Ok("你".into()));
+        assert_eq!(next(chunk("好")), Ok("好".into()));
+        assert_eq!(next(message("你好!")), Ok("!".into()));
+        assert_eq!(next(message("你好!!")), Ok("!".into()));
+        assert_eq!(next(message("next")), Ok("next".into()));
+        assert_eq!(next(chunk("a")), Ok("a".into()));
+        assert_eq!(next(message("你")), Err("upstream_failed"));
+    }
+
+    #[test]
     fn refusal_is_the_answer_if_there_is_no_content() {
         let refusal = "data: {\"choices\":[{\"delta\":{\"refusal\":\"I can't.\"}}]}\n\n";
         check(format!("{refusal}{DONE}"), "I can't.");
@@ -785,7 +869,7 @@ mod tests {
     fn partial_answer_ends_at_the_deadline() {
         let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
         decoder.decode(chunk("a").as_bytes()).unwrap();
-        assert_eq!(decoder.text(), "a");
+        assert!(decoder.has_text());
         let answer = decoder.into_partial();
         assert_eq!(
             (answer.text.as_str(), answer.info.finish_reason.as_deref()),
