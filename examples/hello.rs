@@ -1,6 +1,6 @@
-//! A whole SCF function on `scf-runtime`: it answers every HTTP request with a greeting.
+//! A complete SCF function on `scf-runtime`: it greets every HTTP request.
 //!
-//! On one's own machine, behind the local platform:
+//! Run it on the local platform:
 //!
 //! ```text
 //! cargo build --example hello
@@ -8,7 +8,7 @@
 //! curl http://127.0.0.1:9000/
 //! ```
 //!
-//! On the platform, the static build of it is the file `bootstrap` of a custom runtime.
+//! On SCF, its static build is the file `bootstrap` of a custom runtime.
 
 use http::Response;
 

@@ -1,8 +1,8 @@
-//! The event function on this machine, behind the local platform: `cargo run --example local`.
+//! Runs the event function on the local platform: `cargo run --example local`.
 //!
-//! Every request becomes a real event for the real loop in a process of its own. Without `OPENAI_API_KEY` a stand-in
-//! model answers, and says so; with it (and `OPENAI_BASE_URL`) it is the real provider. `HOST` and `PORT` move it, the
-//! other settings are passed on.
+//! Each request becomes an event for the function in a process of its own. Without `OPENAI_API_KEY`,
+//! a built-in model answers and says so. `HOST` and `PORT` set the address; the other settings go to
+//! the function.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,9 +17,9 @@ use scf_emulator::{Console, Function};
 use serde_json::{Value, json};
 
 fn main() -> ExitCode {
-    // The local platform starts this very program as the function.
+    // The local platform starts this program as the function.
     if env::var_os("SCF_RUNTIME_API").is_some() {
-        return scf_ask::function();
+        return scf_ask::run_function();
     }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -32,9 +32,8 @@ fn main() -> ExitCode {
 
 fn serve() -> anyhow::Result<()> {
     let settings = ask_core::Settings::read(|name| env::var_os(name));
-    let listen =
-        settings.listen.map_err(|fault| anyhow::anyhow!("{} {}", fault.variable, fault.what.en))?;
-    let mut function = Function::new(env::current_exe().context("find this program")?);
+    let listen = settings.listen.map_err(|error| anyhow::anyhow!(error.summary().en))?;
+    let mut function = Function::new(env::current_exe().context("finding this program")?);
     for name in VARIABLES.iter().filter(|name| !["HOST", "PORT"].contains(name)) {
         for name in [name.to_string(), name.to_lowercase()] {
             if let Ok(value) = env::var(&name) {
@@ -42,9 +41,9 @@ fn serve() -> anyhow::Result<()> {
             }
         }
     }
-    let stand_in = settings.keys.is_empty() && settings.faults.is_empty();
-    if stand_in {
-        let model = start_model().context("start the stand-in model")?;
+    let is_built_in = settings.keys.is_empty() && settings.errors.is_empty();
+    if is_built_in {
+        let model = start_model().context("starting the built-in model")?;
         function.env.push(("OPENAI_BASE_URL".into(), format!("http://{model}/v1")));
         function.env.push(("OPENAI_API_KEY".into(), "key".into()));
         function.env.push(("NO_PROXY".into(), "*".into()));
@@ -64,21 +63,21 @@ fn serve() -> anyhow::Result<()> {
     let url = emulator.url();
     println!("Ask in a browser:  {url}/");
     println!("or on a terminal:  curl '{url}/?question=hello'");
-    match stand_in {
-        true => println!("A stand-in model answers; set OPENAI_API_KEY for a real one."),
-        false => println!("Answers come from {}.", settings.base_url.completions()),
+    match is_built_in {
+        true => println!("A built-in model answers. Set OPENAI_API_KEY for a real one."),
+        false => println!("Answers come from {}.", settings.base_url.completions_uri()),
     }
     emulator.wait();
     Ok(())
 }
 
-/// Starts a model that knows nothing and says so, in the words of a real one's wire.
+/// Starts a model that repeats the question, with the protocol of a real one.
 fn start_model() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // A caller that leaves early is nobody's trouble.
+            // A client may leave early.
             thread::spawn(move || answer(stream).ok());
         }
     });
@@ -96,7 +95,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
                 length = value.trim().parse().unwrap_or(0);
             }
             Some(_) => {}
-            // The empty line ends the head; the request line has no colon, and the stand-in no need of it.
+            // An empty line ends the head. Other lines are not needed.
             None if line.trim_end().is_empty() => break,
             None => {}
         }
@@ -130,7 +129,7 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     }
 }
 
-/// Sends the text word by word, at the pace of a quick model.
+/// Sends the text word by word, at the pace of a fast model.
 fn stream_pieces(stream: &mut TcpStream, text: &str) -> io::Result<()> {
     write!(
         stream,

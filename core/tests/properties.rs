@@ -1,43 +1,43 @@
-//! What holds for any text, in any form and cut anywhere.
+//! Properties of any text, in any format and cut anywhere.
 
+use std::time::SystemTime;
+
+use ask_core::completion::{Decoder, End, Message};
 use ask_core::lang::Lang;
-use ask_core::query::Query;
-use ask_core::question::{Body, Message, find};
-use ask_core::reply::{Caller, Events};
-use ask_core::secret::{Mask, Secret};
-use ask_core::shape::Shape;
-use ask_core::stream::Stream;
-use ask_core::{Answer, Settings, completion};
+use ask_core::request::RequestContext;
+use ask_core::response::{AnswerEncoder, Responder};
+use ask_core::settings::{Redactor, Secret};
+use ask_core::{Answer, AskRequest, Format, Settings};
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-/// Any text that is an answer, and so not blank.
+/// Any text that is not blank.
 fn answer() -> impl Strategy<Value = String> {
     any::<String>().prop_filter("blank", |text| !text.trim().is_empty())
 }
 
-/// Any text that is a question: trimmed, as it is asked.
+/// Any trimmed text.
 fn question() -> impl Strategy<Value = String> {
     answer().prop_map(|text| text.trim().to_owned())
 }
 
-fn shown(answer: &Answer, shape: Shape) -> Vec<u8> {
-    let caller = Caller { lang: Lang::En, shape, cors: HeaderMap::new(), request_id: "id".into() };
-    caller.answer(answer.clone(), "m").into_body()
+fn encode(answer: &Answer, format: Format) -> Vec<u8> {
+    let responder = Responder::new(Lang::En, format, HeaderMap::new(), "id");
+    responder.answer(answer.clone(), "m").into_body()
 }
 
-/// The JSON of each line that begins so, without what it begins with.
-fn lines(body: &[u8], begin: &str) -> Vec<Value> {
+/// Returns the JSON of each line with this prefix.
+fn lines(body: &[u8], prefix: &str) -> Vec<Value> {
     let body = str::from_utf8(body).unwrap();
-    // Not `str::lines`: the wire knows no other ends.
-    let lines = body.split('\n').filter_map(|line| line.strip_prefix(begin));
+    // Not `str::lines`, which would also remove a CR.
+    let lines = body.split('\n').filter_map(|line| line.strip_prefix(prefix));
     lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The events of a provider's stream that says these pieces.
+/// Returns an upstream's stream of these pieces.
 fn stream(pieces: &[String], end: &str) -> Vec<u8> {
     let event = |piece: &String| {
         format!("data: {}{end}{end}", json!({"choices": [{"delta": {"content": piece}}]}))
@@ -50,91 +50,91 @@ fn stream(pieces: &[String], end: &str) -> Vec<u8> {
     events.into_bytes()
 }
 
-fn read(mut stream: &[u8], lengths: &[usize]) -> Answer {
-    let mut reader = Stream::new(Mask::default());
-    let mut text = String::new();
+fn decode(mut body: &[u8], lengths: &[usize]) -> Answer {
+    let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
     for length in lengths {
-        let (piece, rest) = stream.split_at((*length).min(stream.len()));
-        text += &reader.push(piece).unwrap();
-        stream = rest;
+        let (piece, rest) = body.split_at((*length).min(body.len()));
+        decoder.decode(piece).unwrap();
+        body = rest;
     }
-    text += &reader.push(stream).unwrap();
-    let last = reader.end().unwrap();
-    Answer { text: text + &last.text, about: last.about }
+    decoder.decode(body).unwrap();
+    decoder.finish(End::Eof).unwrap()
 }
 
-fn asked(query: &str, content_type: &str, body: &[u8]) -> Vec<Message> {
-    let settings = Settings::read(|name| (name == "ASK_MAX_QUESTION").then(|| "100000".into()));
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
-    let query = Query::parse(query.as_bytes()).unwrap();
-    find(&query, Body::read(&headers, body).as_ref(), &settings).unwrap()
+fn messages(query: &str, content_type: &str, body: &[u8]) -> Vec<Message> {
+    let settings =
+        Settings::from_pairs(&[("OPENAI_API_KEY", "sk-test"), ("ASK_MAX_QUESTION", "100000")]);
+    let request = Request::post(format!("/?{query}")).header(CONTENT_TYPE, content_type);
+    let context = RequestContext { request_id: "id", local: false, now: SystemTime::UNIX_EPOCH };
+    let request = request.body(body.to_vec()).unwrap();
+    AskRequest::from_request(&settings, &request, context).unwrap().messages
 }
 
 proptest! {
     #[test]
-    fn an_answer_comes_through_unchanged(text in answer()) {
+    fn answer_is_unchanged_in_every_format(text in answer()) {
         let reply = json!({"choices": [{"message": {"content": text}}]}).to_string();
-        let answer = completion::read(StatusCode::OK, &HeaderMap::new(), reply.as_bytes(), &Mask::default()).unwrap();
+        let answer = decode(reply.as_bytes(), &[]);
         prop_assert_eq!(&answer.text, &text);
-        prop_assert_eq!(shown(&answer, Shape::Text), text.as_bytes());
-        let json: Value = serde_json::from_slice(&shown(&answer, Shape::Json)).unwrap();
+        prop_assert_eq!(encode(&answer, Format::Text), text.as_bytes());
+        let json: Value = serde_json::from_slice(&encode(&answer, Format::Json)).unwrap();
         prop_assert_eq!((json["text"].as_str(), json["output"].as_str()), (Some(&*text), Some(&*text)));
-        let events = lines(&shown(&answer, Shape::Sse), "data: ");
+        let events = lines(&encode(&answer, Format::Sse), "data: ");
         prop_assert_eq!(events, [json!({"text": text})]);
-        let lines = lines(&shown(&answer, Shape::Ndjson), "");
+        let lines = lines(&encode(&answer, Format::Ndjson), "");
         let item = json!({"type": "item", "content": text});
         prop_assert_eq!(lines, [json!({"type": "begin"}), item, json!({"type": "end"})]);
     }
 
     #[test]
-    fn an_answer_in_parts_is_their_sum(parts in prop::collection::vec(any::<String>(), 1..5)) {
+    fn parts_of_an_answer_are_joined(parts in prop::collection::vec(any::<String>(), 1..5)) {
         let whole = parts.concat();
         prop_assume!(!whole.trim().is_empty());
         let parts: Vec<_> = parts.iter().map(|part| json!({"type": "text", "text": part})).collect();
         let reply = json!({"choices": [{"message": {"content": parts}}]}).to_string();
-        let answer = completion::read(StatusCode::OK, &HeaderMap::new(), reply.as_bytes(), &Mask::default()).unwrap();
+        let answer = decode(reply.as_bytes(), &[]);
         prop_assert_eq!(answer.text, whole);
     }
 
     #[test]
-    fn a_stream_in_any_cut_is_the_same_as_whole(
+    fn stream_decodes_the_same_in_any_cut(
         pieces in prop::collection::vec(any::<String>(), 1..6),
         end in prop_oneof![Just("\n"), Just("\r\n"), Just("\r")],
         lengths in prop::collection::vec(0_usize..40, 0..40),
     ) {
         prop_assume!(!pieces.concat().trim().is_empty());
         let stream = stream(&pieces, end);
-        let whole = read(&stream, &[]);
+        let whole = decode(&stream, &[]);
         prop_assert_eq!(&whole.text, &pieces.concat());
-        prop_assert_eq!(whole, read(&stream, &lengths));
+        prop_assert_eq!(whole, decode(&stream, &lengths));
     }
 
     #[test]
-    fn what_is_streamed_to_the_caller_adds_up_to_the_answer(pieces in prop::collection::vec(any::<String>(), 1..6)) {
-        for (shape, begin, name) in [(Shape::Sse, "data: ", "text"), (Shape::Ndjson, "", "content")] {
-            let mut events = Events::new(shape);
-            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| events.piece(piece)).collect();
-            let said: String = lines(&bytes, begin).iter().filter_map(|line| line[name].as_str()).collect();
-            prop_assert_eq!(said, pieces.concat());
+    fn streamed_pieces_add_up_to_the_answer(pieces in prop::collection::vec(any::<String>(), 1..6)) {
+        for (format, prefix, name) in [(Format::Sse, "data: ", "text"), (Format::Ndjson, "", "content")] {
+            let mut encoder = AnswerEncoder::new(format);
+            let bytes: Vec<u8> = pieces.iter().flat_map(|piece| encoder.piece(piece)).collect();
+            let lines = lines(&bytes, prefix);
+            let text: String = lines.iter().filter_map(|line| line[name].as_str()).collect();
+            prop_assert_eq!(text, pieces.concat());
         }
     }
 
     #[test]
-    fn a_question_is_the_same_in_each_of_its_forms(text in question()) {
+    fn question_is_the_same_in_every_form(text in question()) {
         let expected = vec![Message::user(&text)];
         let encoded = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
         let json = "application/json";
         let form = "application/x-www-form-urlencoded";
         for name in ["question", "q", "prompt", "message", "chatInput", "input", "text"] {
             let pair = format!("{name}={encoded}");
-            prop_assert_eq!(asked(&pair, "image/png", b"\xff"), expected.clone(), "query {}", name);
-            prop_assert_eq!(asked("", form, pair.as_bytes()), expected.clone(), "form {}", name);
+            prop_assert_eq!(messages(&pair, "image/png", b"\xff"), expected.clone(), "query {}", name);
+            prop_assert_eq!(messages("", form, pair.as_bytes()), expected.clone(), "form {}", name);
             let body = json!({name: format!(" {text}\n")}).to_string();
-            prop_assert_eq!(asked("", json, body.as_bytes()), expected.clone(), "JSON {}", name);
+            prop_assert_eq!(messages("", json, body.as_bytes()), expected.clone(), "JSON {}", name);
         }
         let spaced = encoded.replace("%20", "+");
-        prop_assert_eq!(asked(&format!("q={spaced}"), json, b""), expected.clone(), "spaces as plus");
+        prop_assert_eq!(messages(&format!("q={spaced}"), json, b""), expected.clone(), "spaces as plus");
         for body in [
             json!(text),
             json!({"messages": [{"role": "user", "content": text}]}),
@@ -142,14 +142,14 @@ proptest! {
             json!({"messages": [{"role": "user", "text": text}]}),
             json!({"messages": [{"role": "user", "parts": [{"type": "text", "text": text}]}]}),
         ] {
-            prop_assert_eq!(asked("", json, body.to_string().as_bytes()), expected.clone(), "{}", body);
+            prop_assert_eq!(messages("", json, body.to_string().as_bytes()), expected.clone(), "{}", body);
         }
-        prop_assert_eq!(asked("", "text/plain", text.as_bytes()), expected.clone(), "text");
-        prop_assert_eq!(asked("", form, encoded.as_bytes()), expected, "curl --data-urlencode");
+        prop_assert_eq!(messages("", "text/plain", text.as_bytes()), expected.clone(), "text");
+        prop_assert_eq!(messages("", form, encoded.as_bytes()), expected, "curl --data-urlencode");
     }
 
     #[test]
-    fn a_mask_leaves_no_run_of_four_characters(
+    fn redaction_leaves_no_run_of_four_characters(
         secret in "[!-Z^-~]{4,40}",
         before in any::<String>(),
         after in any::<String>(),
@@ -159,7 +159,8 @@ proptest! {
         let from = from.min(secret.len() - 4);
         let fragment = &secret[from..(from + length).min(secret.len())];
         let text = format!("{before}{fragment}{after}");
-        let shown = Mask::new([Secret::new(secret.clone())]).text(&text).into_owned();
+        let redactor = Redactor::new([Secret::new(secret.clone())]);
+        let shown = redactor.text(&text).into_owned();
         for start in 0..=secret.len() - 4 {
             prop_assert!(!shown.contains(&secret[start..start + 4]), "{} in {}", &secret[start..start + 4], shown);
         }
