@@ -1,8 +1,8 @@
 //! Runs the event function on the local platform: `cargo run --example local`.
 //!
-//! Each request becomes an event for the function in a process of its own. Without `OPENAI_API_KEY`,
-//! a built-in model answers and says so. `HOST` and `PORT` set the address; the other settings go to
-//! the function.
+//! Each request becomes an event for the function, which runs in a process of its own. Without
+//! `OPENAI_API_KEY`, a built-in model answers and says so. `HOST` and `PORT` set the address. The
+//! other settings go to the function.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};

@@ -26,7 +26,7 @@ use handler::Handler;
 ///
 /// Returns status 1 then. The reason is in the log and on standard error.
 pub fn run_function() -> ExitCode {
-    ask_host::silence_panics("ask");
+    ask_host::hide_panic_messages("ask");
     let mut handler = Handler::new(Settings::read(|name| env::var_os(name)));
     handler.log_start();
     if let Err(error) = scf_runtime::run_bytes(|event, context| handler.handle(event, context)) {
@@ -48,7 +48,7 @@ mod tests {
 
     /// Runs a function that panics if the event says so.
     fn panicking() {
-        ask_host::silence_panics("ask");
+        ask_host::hide_panic_messages("ask");
         let handler = |event: Vec<u8>, _: &Context| match event.as_slice() {
             b"\"panic\"" => panic!("sk-{}", "secret"),
             _ => Ok(event),

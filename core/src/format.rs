@@ -11,7 +11,7 @@ pub enum Format {
     /// The bare answer.
     #[default]
     Text,
-    /// One object that the deep-chat, n8n and Flowise widgets all read.
+    /// An object that the deep-chat, n8n and Flowise widgets all read.
     Json,
     /// Server-sent events.
     Sse,

@@ -110,8 +110,11 @@ proptest! {
     }
 
     #[test]
-    fn streamed_pieces_add_up_to_the_answer(pieces in prop::collection::vec(any::<String>(), 1..6)) {
-        for (format, prefix, name) in [(Format::Sse, "data: ", "text"), (Format::Ndjson, "", "content")] {
+    fn streamed_pieces_add_up_to_the_answer(
+        pieces in prop::collection::vec(any::<String>(), 1..6),
+    ) {
+        let formats = [(Format::Sse, "data: ", "text"), (Format::Ndjson, "", "content")];
+        for (format, prefix, name) in formats {
             let mut encoder = AnswerEncoder::new(format);
             let bytes: Vec<u8> = pieces.iter().flat_map(|piece| encoder.piece(piece)).collect();
             let lines = lines(&bytes, prefix);

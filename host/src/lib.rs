@@ -2,7 +2,7 @@
 //! memory.
 //!
 //! - [`tls`]: the trusted roots, and what a failed handshake means.
-//! - [`silence_panics`]: keeps panic messages out of the log.
+//! - [`hide_panic_messages`]: keeps panic messages out of the log.
 //! - [`print_line`]: writes a line to standard output.
 //! - [`random`], [`random_id`]: random numbers.
 //! - `allocator`: the allocator of the packaged binaries.
@@ -20,7 +20,7 @@ use std::panic;
 pub use allocator::{Allocator, allocator};
 
 /// Prints only the place of a panic. Its message may hold a question or a key.
-pub fn silence_panics(program: &'static str) {
+pub fn hide_panic_messages(program: &'static str) {
     panic::set_hook(Box::new(move |info| match info.location() {
         Some(location) => eprintln!("{program}: panicked at {location}"),
         None => eprintln!("{program}: panicked"),

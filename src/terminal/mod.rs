@@ -15,7 +15,7 @@ use crate::handler::Handler;
 /// Prints the answer and returns status 0, or prints the failure to standard error and returns
 /// status 1.
 pub fn ask(question: &str) -> ExitCode {
-    ask_host::silence_panics("ask");
+    ask_host::hide_panic_messages("ask");
     match Handler::new(settings()).answer_one(question) {
         Ok(answer) => {
             println!("{answer}");

@@ -1,6 +1,7 @@
 //! The upstream over ureq: one request at a time, each with a deadline.
 //!
-//! This folder alone uses ureq's `unversioned` hooks, for which ureq is pinned to its minor version.
+//! Only this folder uses ureq's `unversioned` hooks, for which ureq is pinned to its minor
+//! version.
 //!
 //! - `connect` opens connections, with `tcp`, `socks` and `tls`.
 //! - `transport` sends a request in one piece, `counters` tells what arrived.

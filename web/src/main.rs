@@ -69,7 +69,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    ask_host::silence_panics("ask-web");
+    ask_host::hide_panic_messages("ask-web");
     match serve(Settings::read(|name| env::var_os(name))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

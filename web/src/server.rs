@@ -63,7 +63,7 @@ pub(crate) async fn run(
             () = &mut stop => break,
         }
     }
-    // The system has told the clients in the queue that they are connected.
+    // For the clients in the queue, the system has completed the connection.
     if let Ok(queue) = listener.into_std() {
         loop {
             let (stream, peer) = match queue.accept() {

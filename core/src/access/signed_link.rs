@@ -102,7 +102,8 @@ mod tests {
 
     #[test]
     fn signature_is_the_documented_one() {
-        // printf 'ask1\n/\n1800000000' | openssl dgst -sha256 -hmac 0123456789abcdef -binary | basenc --base64url
+        // printf 'ask1\n/\n1800000000' |
+        //     openssl dgst -sha256 -hmac 0123456789abcdef -binary | basenc --base64url
         assert_eq!(sign(&key(), "/", 1_800_000_000, None).signature, SIGNED);
     }
 

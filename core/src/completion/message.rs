@@ -14,7 +14,7 @@ pub enum Role {
     Assistant,
 }
 
-/// One message of a conversation.
+/// A message of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Message {
     /// Author.

@@ -3,7 +3,7 @@
 //! Both HTTP clients map their errors to these types. The messages are here, so that both
 //! functions report the same.
 
-use std::io;
+use std::io::ErrorKind;
 
 use http::HeaderMap;
 use http::header::TRANSFER_ENCODING;
@@ -20,9 +20,9 @@ pub enum ConnectError {
     /// Connecting timed out.
     TimedOut,
     /// Connecting failed.
-    Io(io::ErrorKind),
+    Io(ErrorKind),
     /// The egress proxy at this address cannot be reached.
-    ProxyUnreachable(String, io::ErrorKind),
+    ProxyUnreachable(String, ErrorKind),
     /// The egress proxy at this address did not open a tunnel, for this reason.
     ProxyRefused(String, String),
     /// The TLS handshake failed, for this reason.
@@ -30,7 +30,7 @@ pub enum ConnectError {
     /// The port does not speak TLS.
     NotTls,
     /// The connection failed during the TLS handshake.
-    Handshake(io::ErrorKind),
+    Handshake(ErrorKind),
     /// The process is out of file descriptors.
     OutOfDescriptors,
 }
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn unreachable_proxy_is_named_with_its_address() {
-        let refused = io::ErrorKind::ConnectionRefused;
+        let refused = ErrorKind::ConnectionRefused;
         let error = ConnectError::ProxyUnreachable("127.0.0.1:7890".into(), refused);
         let error = AttemptError::from(UpstreamError::from(error));
         let message = error.failure.message(Lang::En);

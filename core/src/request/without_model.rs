@@ -11,7 +11,7 @@ use crate::lang::Localized;
 use crate::response::page::{ask_page, widget};
 use crate::response::{METHODS, Responder};
 
-/// User agents of link previews. They fetch links from chats, which nobody opened.
+/// User agents of link previews. They fetch links from chats that no person has opened.
 const PREVIEW_AGENTS: [&str; 7] = [
     "slackbot",
     "twitterbot",

@@ -16,8 +16,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["completion"],
             &["failure"],
             &["settings"],
-            &["query"],
-            &["accept", "json", "lang"],
+            &["format", "lang", "query"],
+            &["accept", "json"],
         ],
     ),
     (
