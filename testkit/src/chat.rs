@@ -52,7 +52,7 @@ pub fn choice(choice: Value) -> Vec<u8> {
 
 /// An error object as OpenAI writes it.
 pub fn error(status: u16, code: &str, message: &str) -> Vec<u8> {
-    let kind = "invalid_request_error";
+    let kind = if status < 500 { "invalid_request_error" } else { "server_error" };
     let error = json!({"message": message, "type": kind, "param": null, "code": code});
     json_response(status, &json!({"error": error}))
 }

@@ -319,7 +319,7 @@ pub fn excerpt(bytes: &[u8]) -> String {
 }
 
 #[track_caller]
-fn parse_json(body: &[u8]) -> Value {
+pub(crate) fn parse_json(body: &[u8]) -> Value {
     serde_json::from_slice(body).unwrap_or_else(|error| panic!("{error}: {:?}", excerpt(body)))
 }
 

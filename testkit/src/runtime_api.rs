@@ -25,6 +25,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::endpoint::{self, unique_ip};
 use crate::{Disconnect, Endpoint, Request};
 
@@ -130,6 +132,14 @@ pub struct Post {
     pub body: Vec<u8>,
     /// The time since the event was handed out.
     pub after: Duration,
+}
+
+impl Post {
+    /// The body as JSON.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        crate::http::parse_json(&self.body)
+    }
 }
 
 /// The state in which a function waits and all events are done.

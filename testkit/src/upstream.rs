@@ -20,6 +20,8 @@
 use std::io::{BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use crate::{Disconnect, Endpoint, Gate, Request, WAIT_LIMIT};
 
@@ -31,6 +33,7 @@ pub struct Turn(Vec<Step>);
 enum Step {
     Send(Vec<u8>),
     Wait(Gate),
+    Trickle(Vec<u8>),
     Leave(Disconnect),
 }
 
@@ -58,6 +61,11 @@ impl Turn {
     /// Waits until the gate is open.
     pub fn and_wait(self, gate: &Gate) -> Self {
         self.then(Step::Wait(gate.clone()))
+    }
+
+    /// Sends these bytes every 100 ms until the client closes.
+    pub fn trickle(self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.then(Step::Trickle(bytes.into()))
     }
 
     /// Closes the connection.
@@ -205,6 +213,11 @@ impl Observed {
                     // A client that has left is no failure.
                     Step::Send(bytes) => drop(stream.get_mut().write_all(&bytes)),
                     Step::Wait(gate) => gate.wait(),
+                    Step::Trickle(bytes) => {
+                        while stream.get_mut().write_all(&bytes).is_ok() {
+                            thread::sleep(Duration::from_millis(100));
+                        }
+                    }
                     Step::Leave(disconnect) => {
                         return disconnect.apply_reading(socket, &mut stream);
                     }
