@@ -63,6 +63,13 @@ pub fn event(text: &str) -> String {
     format!("data: {}\n\n", json!({"model": MODEL, "choices": [choice]}))
 }
 
+/// The last chunks of a stream: the finish reason and the usage, and the end.
+pub fn finish() -> String {
+    let finish = json!({"index": 0, "delta": {}, "finish_reason": "stop"});
+    let usage = json!({"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8});
+    chunk(&format!("data: {}\n\n", json!({"choices": [finish], "usage": usage}))) + END
+}
+
 /// The event as one chunk.
 pub fn piece(text: &str) -> String {
     chunk(&event(text))

@@ -26,6 +26,7 @@
 //! - [`Gate`]: holds a stand-in until the test opens it
 //! - [`all_pairs`], [`run_table`], [`each`]: rows of a table ([`table`])
 //! - [`Scratch`]: a file that is removed with the value
+//! - [`assert_no_fragment`]: expects no part of a secret in a text
 //!
 //! ```
 //! use testkit::{Upstream, Wire, chat};
@@ -46,6 +47,7 @@ pub mod process;
 mod proxy;
 pub mod runtime_api;
 mod scratch;
+mod secrets;
 pub mod table;
 #[cfg(feature = "tls")]
 mod tls;
@@ -62,6 +64,7 @@ pub use process::{Process, Resources};
 pub use proxy::Proxy;
 pub use runtime_api::RuntimeApi;
 pub use scratch::Scratch;
+pub use secrets::assert_no_fragment;
 pub use table::{all_pairs, each, run_table};
 #[cfg(feature = "tls")]
 pub use tls::{Authority, accept as accept_tls};

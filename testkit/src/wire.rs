@@ -2,7 +2,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::http::{Head, Response, chunk_size};
+use crate::http::{Head, Request, Response, chunk_size};
 use crate::{Disconnect, WAIT_LIMIT};
 
 /// The end of a connection, as one side sees it.
@@ -95,6 +95,12 @@ impl Wire {
         let bytes = self.exactly(size.unwrap_or_else(|| panic!("no size of a chunk: {line:?}")));
         self.expect("\r\n");
         String::from_utf8(bytes).unwrap()
+    }
+
+    /// Reads one request with its body.
+    #[track_caller]
+    pub fn request(&mut self) -> Request {
+        Request::read(&mut self.reader).expect("a request")
     }
 
     /// Reads one response whose head names the length of its body.
