@@ -173,6 +173,18 @@ impl Lines {
         rest
     }
 
+    /// Waits for the end of the output and takes the lines that `next` has not returned.
+    #[track_caller]
+    pub fn until_end(&self) -> Vec<String> {
+        let (written, changed) = &*self.0;
+        let is_open = |written: &mut Written| !written.is_closed;
+        let waited = changed.wait_timeout_while(written.lock().unwrap(), WAIT_LIMIT, is_open);
+        let (written, waited) = waited.unwrap();
+        assert!(!waited.timed_out(), "the output does not end");
+        drop(written);
+        self.rest()
+    }
+
     /// All lines so far.
     pub fn all(&self) -> Vec<String> {
         self.0.0.lock().unwrap().lines.clone()

@@ -1,12 +1,12 @@
 //! Rows of a table, and the choice of rows.
 //!
 //! ```
-//! use testkit::{all_pairs, run_table, table::expect_eq};
+//! use testkit::{all_pairs, run_table, table::expect};
 //!
 //! // Each pair of two values from different columns is in a row.
 //! assert!(all_pairs([5, 4, 3, 2]).len() <= 24);
 //!
-//! run_table(1, &[1, 2, 3], |row| format!("row {row}"), |row| expect_eq(row + 1 > 1, true, "sum"));
+//! run_table(1, &[1, 2, 3], |row| format!("row {row}"), |row| expect(*row < 4, row));
 //! ```
 
 use std::cmp::Reverse;
@@ -32,13 +32,26 @@ pub fn run_table<R: Sync, E: Display>(
     name: impl Fn(&R) -> String + Sync,
     check: impl Fn(&R) -> Result<(), E> + Sync,
 ) {
-    let rows: Vec<(String, &R)> =
-        rows.iter().map(|row| (name(row), row)).filter(|(name, _)| is_selected(name)).collect();
+    let count = rows.iter().filter(|row| is_selected(&name(row))).count();
+    assert_no_failures(count, failures(workers, rows, name, check));
+}
+
+/// Checks all rows that `ROWS` selects, `workers` at a time, in their order. Returns the failures.
+pub fn failures<R: Sync, E: Display>(
+    workers: usize,
+    rows: &[R],
+    name: impl Fn(&R) -> String + Sync,
+    check: impl Fn(&R) -> Result<(), E> + Sync,
+) -> Vec<String> {
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                while let Some((name, row)) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let name = name(row);
+                    if !is_selected(&name) {
+                        continue;
+                    }
                     if let Err(error) = check(row) {
                         failures.lock().unwrap().push(format!("{name}: {error:#}"));
                     }
@@ -46,7 +59,7 @@ pub fn run_table<R: Sync, E: Display>(
             });
         }
     });
-    assert_no_failures(rows.len(), failures.into_inner().unwrap());
+    failures.into_inner().unwrap()
 }
 
 /// Panics with these failures, if any, of so many rows.
@@ -78,6 +91,15 @@ pub fn expect_eq<T: PartialEq + Debug>(
 ) -> Result<(), String> {
     let is_equal = actual == expected;
     is_equal.then_some(()).ok_or_else(|| format!("{subject} is {actual:?}, not {expected:?}"))
+}
+
+/// Expects a condition.
+///
+/// # Errors
+///
+/// A sentence with the subject, if the condition is false.
+pub fn expect(condition: bool, subject: impl Display) -> Result<(), String> {
+    condition.then_some(()).ok_or_else(|| format!("unexpected: {subject}"))
 }
 
 /// Chooses rows of a table with columns of these sizes, as indices: each value of a column meets

@@ -155,7 +155,7 @@ fn random_events_and_upstream_replies_get_an_envelope() {
     let process = app.set("ASK_LOG_TEXT", "1").run_on(&api);
     let posts = api.wait_until_idle().unwrap().posts;
     process.kill();
-    assert_eq!(process.stderr.all(), [""; 0]);
+    assert_eq!(process.stderr.until_end(), [""; 0]);
     assert_eq!(posts.len(), 1 + count);
     assert!(posts[1..].iter().all(|post| post.path == RESPONSE));
     for status in [200, 400, 502] {

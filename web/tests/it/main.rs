@@ -5,18 +5,24 @@
 mod ask;
 mod ask_stream;
 mod connections;
+mod echo;
 mod egress;
 // The resources of a process are read from Linux's /proc.
-//#[cfg(target_os = "linux")]
-//mod faults;
+#[cfg(target_os = "linux")]
+mod faults;
 mod forward;
 mod framing;
 mod keys;
 mod leave;
+#[cfg(target_os = "linux")]
+mod load;
 mod origins;
 mod secrets;
 mod server;
 mod settings;
+mod smuggling;
+#[cfg(target_os = "linux")]
+mod stop;
 mod stream;
 mod support;
 mod tls;

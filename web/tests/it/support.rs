@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use testkit::{Head, Request, process};
+use testkit::table::expect_eq;
+use testkit::{Head, Request, Response, process};
 pub(crate) use testkit::{Listener, Process, WAIT_LIMIT, Wire, poll};
 
 pub(crate) const KEY: &str = "sk-server-Zq7";
@@ -186,4 +187,22 @@ pub(crate) fn assert_proxy_error(client: &mut Wire, status: u16, code: &str) {
     assert_eq!(error["code"], code);
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert!(response.header("x-request-id").is_some());
+}
+
+/// Checks the headers of every reply of ours.
+///
+/// # Errors
+///
+/// A sentence that names a wrong header.
+pub(crate) fn check_common_headers(response: &Response, id: &str) -> Result<(), String> {
+    for (name, value) in [
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("vary", "Accept, Origin"),
+        ("x-request-id", id),
+    ] {
+        expect_eq(response.header(name), Some(value), name)?;
+    }
+    Ok(())
 }
