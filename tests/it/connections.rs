@@ -1,119 +1,114 @@
-//! Connections to the provider: kept from one question to the next, and done without where they went.
+//! Connections to the upstream: kept between questions, and replaced if they have gone.
 
-use std::fs;
 use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 
-use crate::support::{Act, Ask, Gate, Request, Server, answer, json_reply, listen, reply, splice};
+use testkit::process::wait_until_stopped;
+use testkit::{Disconnect, Endpoint, Gate, Request, Turn, Upstream, chat, http, splice};
+
+use crate::support::App;
 
 #[test]
 fn one_connection_serves_all_questions() {
-    let provider = Server::new([
-        answer("1"),
-        reply(401, &["content-type: text/html"], "<html>"),
-        json_reply(400, &serde_json::json!({"error": {"message": "no"}})),
-        reply(429, &["retry-after: 0"], "slow down"),
-        reply(500, &[], ""),
-        answer("6"),
-        reply(404, &[], "not found"),
-        answer("8"),
+    let upstream = Upstream::new([
+        chat::completion("1"),
+        http::response(401, &["content-type: text/html"], "<html>"),
+        chat::error(400, "", "no"),
+        http::response(429, &["retry-after: 0"], "slow down"),
+        http::response(500, &[], ""),
+        chat::completion("6"),
+        http::response(404, &[], "not found"),
+        chat::completion("8"),
     ]);
-    let ask = Ask::of(&provider).start();
-    ask.ask("hi").says("1");
-    ask.ask("hi").fails(502, "upstream_key");
-    ask.ask("hi").fails(502, "upstream_refused");
-    ask.ask("hi").says("6");
-    ask.ask("hi").fails(502, "upstream_refused");
-    ask.ask("hi").says("8");
-    assert_eq!((provider.requests().len(), provider.connections()), (8, 1));
+    let app = App::new(&upstream).start();
+    app.ask("hi").assert_answer("1");
+    app.ask("hi").assert_error(502, "upstream_key");
+    app.ask("hi").assert_error(502, "upstream_refused");
+    app.ask("hi").assert_answer("6");
+    app.ask("hi").assert_error(502, "upstream_refused");
+    app.ask("hi").assert_answer("8");
+    assert_eq!((upstream.requests().len(), upstream.connections()), (8, 1));
 }
 
 #[test]
-fn a_provider_that_closes_after_each_answer_is_asked_once_each_time() {
-    let closing = [answer("Yes."), vec![Act::Close]].concat();
-    let provider = Server::always(closing);
-    let ask = Ask::of(&provider).start();
+fn upstream_that_closes_each_time_is_asked_once_each_time() {
+    let upstream = Upstream::always(Turn::from(chat::completion("Yes.")).close());
+    let app = App::new(&upstream).start();
     for _ in 0..20 {
-        ask.ask("hi").says("Yes.");
+        app.ask("hi").assert_answer("Yes.");
     }
-    assert_eq!((provider.requests().len(), provider.connections()), (20, 20));
+    assert_eq!((upstream.requests().len(), upstream.connections()), (20, 20));
 }
 
 #[test]
-fn a_connection_that_the_provider_says_it_closes_is_not_used_again() {
-    let provider = Server::always(reply(
-        200,
-        &["connection: close"],
-        r#"{"choices":[{"message":{"content":"Yes."}}]}"#,
-    ));
-    let ask = Ask::of(&provider).start();
+fn connection_close_is_not_reused() {
+    let body = r#"{"choices":[{"message":{"content":"Yes."}}]}"#;
+    let upstream = Upstream::always(http::response(200, &["connection: close"], body));
+    let app = App::new(&upstream).start();
     for _ in 0..3 {
-        ask.ask("hi").says("Yes.");
+        app.ask("hi").assert_answer("Yes.");
     }
-    assert_eq!(provider.connections(), 3);
+    assert_eq!(upstream.connections(), 3);
 }
 
-/// The close crosses the next question on its way: nothing shows that the connection has gone until it is used.
+/// The close crosses the next request on its way, so that nothing shows it before.
 #[test]
-fn a_connection_that_goes_while_it_is_asked_on_costs_a_reconnect_and_no_attempt() {
-    let provider =
-        Server::new([answer("1"), vec![Act::Close], answer("2"), vec![Act::Close], answer("3")]);
-    let ask = Ask::of(&provider).start();
+fn connection_closed_while_in_use_costs_no_attempt() {
+    let upstream = Upstream::new([
+        Turn::from(chat::completion("1")),
+        Turn::closing(),
+        Turn::from(chat::completion("2")),
+        Turn::closing(),
+        Turn::from(chat::completion("3")),
+    ]);
+    let app = App::new(&upstream).start();
     for (text, connections) in [("1", 1), ("2", 2), ("3", 3)] {
-        let reply = ask.ask("hi");
-        reply.says(text);
-        assert_eq!(reply.line()["attempts"], 1);
-        assert_eq!(provider.connections(), connections);
+        let reply = app.ask("hi");
+        reply.assert_answer(text);
+        assert_eq!(reply.log_line()["attempts"], 1);
+        assert_eq!(upstream.connections(), connections);
     }
 }
 
 #[test]
-fn a_connection_that_goes_while_the_instance_is_frozen_costs_a_reconnect() {
-    let provider = Server::always(answer("later"));
+fn connection_closed_during_a_freeze_costs_no_attempt() {
+    let upstream = Upstream::always(chat::completion("later"));
     let (close, closed) = (Gate::default(), Gate::default());
     let (may_close, has_closed, is_first) = (close.clone(), closed.clone(), AtomicBool::new(true));
-    let address = provider.address();
-    let front = listen(move |stream| {
+    let address = upstream.address();
+    let front = Endpoint::start(move |stream| {
         if !is_first.swap(false, Ordering::AcqRel) {
-            return splice(stream, TcpStream::connect(address).unwrap());
+            return splice(stream, &TcpStream::connect(address).unwrap());
         }
-        let mut stream = BufReader::new(stream);
-        Request::read(&mut stream).unwrap();
-        for act in answer("first") {
-            let Act::Send(bytes) = act else { continue };
-            stream.get_mut().write_all(&bytes).unwrap();
-        }
+        let mut reader = BufReader::new(stream);
+        Request::read(&mut reader).unwrap();
+        reader.get_mut().write_all(&chat::completion("first")).unwrap();
         may_close.wait();
-        drop(stream);
+        Disconnect::Close.apply(stream);
         has_closed.open();
     });
-    let mut ask = Ask::of(&provider).set("OPENAI_BASE_URL", format!("http://{}/v1", front.address));
-    ask.freeze = true;
-    let ask = ask.start();
-    ask.ask("hi").says("first");
-    // The signal to stop takes its time.
-    let stat = format!("/proc/{}/stat", ask.emulator.pid().unwrap());
-    while !fs::read_to_string(&stat).unwrap().contains(") T ") {
-        thread::yield_now();
-    }
+    let app = App::at(format!("http://{}/v1", front.address())).freezing().start();
+    app.ask("hi").assert_answer("first");
+    wait_until_stopped(app.emulator.pid().unwrap());
     close.open();
     closed.wait();
-    let reply = ask.ask("hi");
-    reply.says("later");
-    assert_eq!(reply.line()["attempts"], 1);
-    assert_eq!((front.connections(), provider.requests().len()), (2, 1));
+    let reply = app.ask("hi");
+    reply.assert_answer("later");
+    assert_eq!(reply.log_line()["attempts"], 1);
+    assert_eq!((front.connections(), upstream.requests().len()), (2, 1));
 }
 
 #[test]
-fn a_late_answer_is_never_taken_for_the_next_ones() {
+fn late_answer_is_never_taken_for_the_next_one() {
     let gate = Gate::default();
-    let provider =
-        Server::new([[vec![Act::Wait(gate.clone())], answer("late")].concat(), answer("next")]);
-    let ask = Ask::of(&provider).set("ASK_TIMEOUT", "0.5").start();
-    ask.ask("hi").fails(504, "deadline");
+    let upstream = Upstream::new([
+        Turn::wait(&gate).send(chat::completion("late")),
+        Turn::from(chat::completion("next")),
+    ]);
+    let app = App::new(&upstream).set("ASK_TIMEOUT", "0.5").start();
+    app.ask("hi").assert_error(504, "deadline");
     gate.open();
-    ask.ask("hi").says("next");
-    assert_eq!(provider.connections(), 2);
+    app.ask("hi").assert_answer("next");
+    assert_eq!(upstream.connections(), 2);
 }

@@ -1,17 +1,16 @@
-//! What comes in: the events of every trigger, and junk.
+//! Events of every trigger, and invalid events.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::process::Stdio;
 use std::sync::Mutex;
 
 use scf_emulator::Trigger;
 use serde_json::{Value, json};
+use testkit::runtime_api::{Event, READY, RESPONSE};
+use testkit::{Request, RuntimeApi, Turn, Upstream, Wire, chat};
 
-use crate::support::{Act, Ask, Request, Server, answer, runtime_api};
+use crate::support::App;
 
-/// An event as it stands in the examples.
+/// An event of the examples.
 fn example(name: &str) -> Value {
     let file = format!("{}/examples/events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
@@ -22,9 +21,9 @@ fn asked(request: &Request) -> Value {
 }
 
 #[test]
-fn an_event_of_every_trigger_is_answered() {
-    let provider = Server::always(answer("Yes."));
-    let ask = Ask::of(&provider).start();
+fn event_of_every_trigger_is_answered() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let app = App::new(&upstream).start();
     let questions = [
         ("function-url-get", "你好，我是帅哥"),
         ("api-gateway", "用一句话介绍 Rust"),
@@ -32,21 +31,21 @@ fn an_event_of_every_trigger_is_answered() {
         ("direct-invoke", "asked from the console's test button"),
     ];
     for (count, (name, question)) in questions.into_iter().enumerate() {
-        let reply = ask.event(&example(name));
-        reply.says("Yes.");
+        let reply = app.event(&example(name));
+        reply.assert_answer("Yes.");
         assert_eq!(reply.header("content-type"), Some("text/plain; charset=utf-8"), "{name}");
-        assert_eq!(asked(&provider.requests()[count]), question, "{name}");
+        assert_eq!(asked(&upstream.requests()[count]), question, "{name}");
     }
-    let reply = ask.event(&example("function-url-post"));
-    assert_eq!((reply.status, &reply.json()["text"]), (200, &json!("Yes.")));
-    assert_eq!(asked(&provider.requests()[4]), "What is 100% of C++?");
+    let reply = app.event(&example("function-url-post"));
+    assert_eq!((reply.status(), &reply.json()["text"]), (200, &json!("Yes.")));
+    assert_eq!(asked(&upstream.requests()[4]), "What is 100% of C++?");
 }
 
 #[test]
-fn an_event_without_a_question_is_a_400_and_never_reaches_the_model() {
-    let provider = Server::always(answer("Yes."));
-    let ask = Ask::of(&provider).start();
-    ask.event(&example("timer")).fails(400, "body_unreadable");
+fn event_without_a_question_is_a_400() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let app = App::new(&upstream).start();
+    app.event(&example("timer")).assert_error(400, "body_unreadable");
     for (event, code) in [
         (json!({}), "body_unreadable"),
         (json!([]), "body_unreadable"),
@@ -73,47 +72,41 @@ fn an_event_without_a_question_is_a_400_and_never_reaches_the_model() {
             "body_unreadable",
         ),
     ] {
-        let reply = ask.event(&event);
-        assert_eq!((reply.status, reply.code()), (400, Some(code)), "{event}");
+        let reply = app.event(&event);
+        assert_eq!((reply.status(), reply.header("x-error-code")), (400, Some(code)), "{event}");
     }
-    assert_eq!(provider.requests().len(), 0);
-    ask.ask("hi").says("Yes.");
+    assert_eq!(upstream.requests().len(), 0);
+    app.ask("hi").assert_answer("Yes.");
 }
 
-/// The emulator sends nothing but JSON, so that this takes a runtime API of the test's own.
+/// The emulator accepts JSON alone, so that this needs a runtime API of the test's own.
 #[test]
-fn junk_instead_of_an_event_is_a_400_and_the_next_question_is_answered() {
-    let provider = Server::always(answer("Yes."));
-    let events: [&[u8]; 6] =
-        [b"", b"junk", b"{", b"\xff\xfe", &[b'['; 100_000], br#"{"question": "hi"}"#];
-    let (api, over) = runtime_api(events.map(<[u8]>::to_vec).to_vec());
-    let ask = Ask::of(&provider).set("SCF_RUNTIME_API", api.address().to_string());
-    let mut child = ask.command().stdout(Stdio::null()).spawn().unwrap();
-    over.wait();
-    child.kill().unwrap();
-    child.wait().unwrap();
+fn event_that_is_not_json_is_a_400() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let invalid: [&[u8]; 5] = [b"", b"junk", b"{", b"\xff\xfe", &[b'['; 100_000]];
+    let events = invalid.into_iter().chain([&br#"{"question": "hi"}"#[..]]);
+    let api = RuntimeApi::start();
+    api.offer_all(events.map(|event| Event::new("id-1", event)));
+    let _process = App::new(&upstream).run_on(&api);
+    let posts = api.wait_until_idle().unwrap().posts;
 
-    let posts: Vec<Request> =
-        api.requests().into_iter().filter(|call| !call.line.starts_with("GET ")).collect();
-    assert_eq!(posts[0].target(), "/runtime/init/ready");
+    let paths: Vec<_> = posts.iter().map(|post| post.path.as_str()).collect();
+    assert_eq!(paths, [[READY].as_slice(), &[RESPONSE; 6]].concat());
     assert!(!posts[0].body.is_empty());
-    for (index, post) in posts[1..].iter().enumerate() {
-        assert_eq!(post.target(), "/runtime/invocation/response", "{index}");
-        let envelope = post.json();
-        let expected = if index < 5 { 400 } else { 200 };
-        assert_eq!(envelope["statusCode"], expected, "{index}: {envelope}");
+    for post in &posts[1..6] {
+        assert_eq!(post.json()["statusCode"], 400, "{post:?}");
     }
-    assert_eq!(posts.len(), 7);
-    assert_eq!(posts[6].json()["body"], "Yes.");
+    let last = posts[6].json();
+    assert_eq!((&last["statusCode"], &last["body"]), (&json!(200), &json!("Yes.")));
 }
 
-/// Bytes that are changed here and there, the same in every run.
+/// Changes bytes at random, the same in every run.
 struct Junk(u64);
 
 impl Junk {
-    /// A number below the limit.
+    /// Returns a number below the limit.
     fn below(&mut self, limit: usize) -> usize {
-        // Numerical Recipes' constants.
+        // The constants of Numerical Recipes.
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % limit
@@ -136,11 +129,11 @@ impl Junk {
 }
 
 #[test]
-fn no_event_and_no_reply_of_the_providers_is_too_strange_for_an_envelope() {
+fn random_events_and_upstream_replies_get_an_envelope() {
     let junk = Mutex::new(Junk(1));
-    let provider = Server::by_request(move |_, _| {
-        let Some(Act::Send(whole)) = answer("Yes.").pop() else { unreachable!() };
-        let (head, body) = str::from_utf8(&whole).unwrap().split_once("\r\n\r\n").unwrap();
+    let upstream = Upstream::by_request(move |_, _| {
+        let whole = String::from_utf8(chat::completion("Yes.")).unwrap();
+        let (head, body) = whole.split_once("\r\n\r\n").unwrap();
         let mut junk = junk.lock().unwrap();
         let mut bytes = match junk.below(4) {
             0 => junk.change(head),
@@ -148,7 +141,7 @@ fn no_event_and_no_reply_of_the_providers_is_too_strange_for_an_envelope() {
         };
         bytes.extend(b"\r\n\r\n");
         bytes.extend(junk.change(body));
-        vec![Act::Send(bytes), Act::Close]
+        Turn::from(bytes).close()
     });
     let examples = ["function-url-get", "function-url-post", "api-gateway", "direct-invoke"];
     let examples = examples.map(|name| example(name).to_string());
@@ -156,52 +149,39 @@ fn no_event_and_no_reply_of_the_providers_is_too_strange_for_an_envelope() {
     let mut events: Vec<_> = (0..300).map(|count| junk.change(&examples[count % 4])).collect();
     events.extend((0..100).map(|_| examples[3].clone().into_bytes()));
     let count = events.len();
-    let (api, over) = runtime_api(events);
-    let ask = Ask::of(&provider)
-        .set("SCF_RUNTIME_API", api.address().to_string())
-        .set("ASK_TIMEOUT", "0.3");
-    let mut command = ask.set("ASK_PARTIAL", "1").set("ASK_LOG_TEXT", "1").command();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    over.wait();
-    child.kill().unwrap();
-    let errors = child.wait_with_output().unwrap().stderr;
-    assert_eq!(String::from_utf8_lossy(&errors), "");
-    let calls = api.requests();
-    let replies: Vec<_> =
-        calls.iter().filter(|call| call.target().ends_with("/response")).collect();
-    assert_eq!(replies.len(), count);
-    assert!(!calls.iter().any(|call| call.target().ends_with("/error")));
+    let api = RuntimeApi::start();
+    api.offer_all(events.into_iter().map(|event| Event::new("id-1", event)));
+    let app = App::new(&upstream).set("ASK_TIMEOUT", "0.3").set("ASK_PARTIAL", "1");
+    let process = app.set("ASK_LOG_TEXT", "1").run_on(&api);
+    let posts = api.wait_until_idle().unwrap().posts;
+    process.kill();
+    assert_eq!(process.stderr.until_end(), [""; 0]);
+    assert_eq!(posts.len(), 1 + count);
+    assert!(posts[1..].iter().all(|post| post.path == RESPONSE));
     for status in [200, 400, 502] {
-        assert!(replies.iter().any(|reply| reply.json()["statusCode"] == status), "no {status}");
+        let has = posts[1..].iter().any(|post| post.json()["statusCode"] == status);
+        assert!(has, "no {status}");
     }
 }
 
 #[test]
-fn a_browser_reads_the_answer_through_every_trigger() {
-    let provider = Server::always(answer("你好 <b>"));
+fn browser_reads_the_answer_through_every_trigger() {
+    let upstream = Upstream::always(chat::completion("你好 <b>"));
     for trigger in [Trigger::FunctionUrl, Trigger::ApiGateway, Trigger::ApiGatewayPassthrough] {
-        let ask = Ask::of(&provider);
-        let ask = match trigger {
-            Trigger::ApiGatewayPassthrough => ask.set("ASK_RESPONSE", "passthrough"),
-            _ => ask,
-        };
-        let mut platform = ask.settings();
+        let passthrough = trigger == Trigger::ApiGatewayPassthrough;
+        let app = App::new(&upstream);
+        let app = if passthrough { app.set("ASK_RESPONSE", "passthrough") } else { app };
+        let mut platform = app.platform();
         platform.trigger = trigger;
         let emulator = platform.start("127.0.0.1:0").unwrap();
-        let url = emulator.url();
-        let address = url.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).unwrap();
-        let request = "GET /?question=Is+it+100%25+C%2B%2B%3F HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        assert!(head.starts_with("HTTP/1.1 200 "), "{trigger:?}: {head}");
-        assert_eq!(body, "你好 <b>", "{trigger:?}");
-        assert_eq!(
-            head.contains("x-content-type-options: nosniff"),
-            trigger != Trigger::ApiGatewayPassthrough
-        );
+        let mut client = Wire::connect(emulator.url()["http://".len()..].parse().unwrap());
+        let target = "/?question=Is+it+100%25+C%2B%2B%3F";
+        client
+            .send(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+        let response = client.last_response();
+        response.assert_answer("你好 <b>");
+        let nosniff = response.header("x-content-type-options").is_some();
+        assert_eq!(nosniff, !passthrough, "{trigger:?}");
     }
-    assert!(provider.requests().iter().all(|request| asked(request) == "Is it 100% C++?"));
+    assert!(upstream.requests().iter().all(|request| asked(request) == "Is it 100% C++?"));
 }

@@ -1,5 +1,7 @@
-//! The event function as a process, as the platform starts it: the real binary behind the local platform, asking a
-//! provider that says byte by byte what it is told to.
+//! The event function as a process, as the platform starts it: the real binary behind the local
+//! platform, with a stand-in for the provider.
+//!
+//! `ASK_PACKAGE` names a folder with the unpacked zip to test instead of cargo's binary.
 
 mod support;
 
@@ -11,6 +13,7 @@ mod events;
 mod example;
 mod failures;
 mod faults;
+mod formats;
 mod log;
 mod retries;
 mod secrets;
@@ -18,4 +21,5 @@ mod settings;
 mod terminal;
 mod tidy;
 mod time;
+mod tls;
 mod wire;

@@ -1,12 +1,13 @@
-//! Settings that cannot be used are said to be, by a function that is up all the same.
+//! Invalid settings: the function starts all the same, and names them.
 
 use serde_json::{Value, json};
+use testkit::{Scratch, Turn, Upstream, chat, each};
 
-use crate::support::{Act, Ask, Scratch, Server, answer, each};
+use crate::support::{App, is_chinese};
 
 #[test]
-fn a_setting_that_cannot_be_used_is_named_and_the_function_stays_up() {
-    let provider = Server::always([Act::Hold]);
+fn invalid_setting_is_named_and_the_function_stays_up() {
+    let upstream = Upstream::always(Turn::silent());
     let empty = Scratch::new("");
     let junk = Scratch::new("not a certificate\n");
     let broken = Scratch::new("-----BEGIN CERTIFICATE-----\n****\n-----END CERTIFICATE-----\n");
@@ -63,71 +64,62 @@ fn a_setting_that_cannot_be_used_is_named_and_the_function_stays_up() {
         ("SSL_CERT_FILE", hollow.path()),
     ];
     each(&rows, |(name, value)| {
-        let ask = Ask::of(&provider).set(name, *value).start();
+        let app = App::new(&upstream).set(name, *value).start();
         for _ in 0..2 {
-            let reply = ask.get(&[("q", "hi"), ("format", "json")], &[]);
-            // A token that cannot be used opens nothing, and so does a bare reply form not count.
-            reply.fails(500, "config");
+            let reply = app.get(&[("q", "hi"), ("format", "json")], &[]);
+            // An invalid token admits no client, and an invalid reply form counts as an envelope.
+            reply.assert_error(500, "config");
             let sentence = reply.json()["error"].as_str().unwrap().to_owned();
-            assert!(sentence.starts_with(&format!("{name} ")), "{name}={value}: {sentence}");
+            assert!(sentence.contains(name), "{name}={value}: {sentence}");
             assert!(!sentence.contains("zz"), "{sentence} shows the value");
-            assert_eq!(reply.line()["code"], "config");
+            assert_eq!(reply.log_line()["code"], "config");
         }
-        let chinese = ask.get(&[("q", "hi")], &[("accept-language", "zh")]);
-        assert!(
-            chinese.body.starts_with(&format!("{name} ")) && chinese.body.contains("环境变量"),
-            "{}",
-            chinese.body
-        );
-        ask.event(&json!({"question": "hi"})).fails(500, "config");
-        // What needs no model is there.
-        assert_eq!(ask.event(&json!({"httpMethod": "GET", "path": "/robots.txt"})).status, 200);
+        let chinese = app.get(&[("q", "hi")], &[("accept-language", "zh")]).text();
+        assert!(chinese.contains(name) && is_chinese(&chinese), "{chinese}");
+        app.event(&json!({"question": "hi"})).assert_error(500, "config");
+        // A request without a question needs no valid settings.
+        assert_eq!(app.event(&json!({"httpMethod": "GET", "path": "/robots.txt"})).status(), 200);
 
-        let at_start: Vec<Value> = ask
-            .emulator
-            .logs()
-            .iter()
-            .filter_map(|line| serde_json::from_str::<Value>(&line.text).ok())
-            .filter(|line| line["level"] == "error")
-            .collect();
-        assert_eq!(at_start.len(), 1, "{at_start:?}");
-        assert!(
-            at_start[0]["message"].as_str().unwrap().starts_with(&format!("{name} ")),
-            "{at_start:?}"
-        );
+        let lines = app.emulator.logs().into_iter();
+        let lines = lines.filter_map(|line| serde_json::from_str::<Value>(&line.text).ok());
+        let errors: Vec<_> = lines.filter(|line| line["level"] == "error").collect();
+        assert_eq!(errors.len(), 1, "{errors:?}");
+        assert!(errors[0]["message"].as_str().unwrap().contains(name), "{errors:?}");
     });
-    assert_eq!(provider.requests().len(), 0);
+    assert_eq!(upstream.requests().len(), 0);
 }
 
 #[test]
-fn empty_settings_and_those_of_the_other_face_do_no_harm() {
-    let provider = Server::always(answer("Yes."));
-    let mut ask = Ask::of(&provider).set("PORT", "ninety").set("HOST", "nowhere");
+fn empty_settings_and_those_of_ask_web_are_ignored() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let mut app = App::new(&upstream).set("PORT", "ninety").set("HOST", "nowhere");
     for name in ask_core::settings::VARIABLES {
-        if !ask.vars.contains_key(*name) {
-            ask = ask.set(name, " ");
+        if !app.vars.contains_key(*name) {
+            app = app.set(name, " ");
         }
     }
-    ask.start().ask("hi").says("Yes.");
+    app.start().ask("hi").assert_answer("Yes.");
 }
 
 #[test]
-fn the_longest_question_is_counted_in_characters() {
-    let provider = Server::always(answer("Yes."));
-    let ask = Ask::of(&provider).start();
-    let ask4 = Ask::of(&provider).set("ASK_MAX_QUESTION", "4").start();
-    ask.ask(&"好".repeat(8000)).says("Yes.");
-    ask.ask(&"好".repeat(8001)).fails(413, "question_too_long");
-    // Longer than a URI can be.
-    let reply = ask.get(
+fn question_length_is_counted_in_characters() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let app = App::new(&upstream).start();
+    let short = App::new(&upstream).set("ASK_MAX_QUESTION", "4").start();
+    app.ask(&"好".repeat(8000)).assert_answer("Yes.");
+    app.ask(&"好".repeat(8001)).assert_error(413, "question_too_long");
+    // Longer than a URI may be.
+    let reply = app.get(
         &[("q", &"x".repeat(100_000))],
         &[("accept-language", "zh"), ("accept", "application/json")],
     );
-    reply.fails(413, "question_too_long");
-    assert!(reply.json()["error"].as_str().unwrap().contains("8000 个字符"), "{}", reply.body);
-    ask4.ask(" 你好吗？ ").says("Yes.");
-    ask4.ask("hello").fails(413, "question_too_long");
-    let messages = json!({"messages": [{"role": "user", "content": "abc"}, {"role": "user", "content": "de"}]});
-    ask4.post("application/json", &messages.to_string()).fails(413, "question_too_long");
-    assert_eq!(provider.requests().len(), 2);
+    reply.assert_error(413, "question_too_long");
+    let sentence = reply.json()["error"].as_str().unwrap().to_owned();
+    assert!(sentence.contains("8000") && is_chinese(&sentence), "{sentence}");
+    short.ask(" 你好吗？ ").assert_answer("Yes.");
+    short.ask("hello").assert_error(413, "question_too_long");
+    let user = |text: &str| json!({"role": "user", "content": text});
+    let messages = json!({"messages": [user("abc"), user("de")]});
+    short.post("application/json", &messages.to_string()).assert_error(413, "question_too_long");
+    assert_eq!(upstream.requests().len(), 2);
 }

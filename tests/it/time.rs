@@ -1,247 +1,195 @@
-//! An answer in time, or a word in time that there is none.
+//! Time limits: an answer in time, or an error in time.
 
-use std::net::TcpListener;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
+use testkit::{Authority, Gate, Listener, Turn, Upstream, chat, each, http};
 
-use crate::support::{
-    Act, Ask, Authority, Gate, Server, answer, chunked, each, failing, listen, reply,
-};
-
-/// A provider's pace: it says something every now and then, until the caller has gone.
-fn slowly(first: &str, piece: &str) -> String {
-    let (first, piece) = (first.to_owned(), piece.to_owned());
-    // Its end is the caller's.
-    let listening = listen(move |mut stream| {
-        use std::io::{Read, Write};
-        let _ = stream.read(&mut [0; 4096]);
-        let mut next = first.as_str();
-        while stream.write_all(next.as_bytes()).is_ok() {
-            next = &piece;
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    });
-    let url = format!("http://{}", listening.address);
-    // Listens for as long as the test runs.
-    std::mem::forget(listening);
-    url
-}
-
-fn piece(text: &str) -> String {
-    format!(
-        "data: {}\n\n",
-        json!({"model": "m", "choices": [{"index": 0, "delta": {"content": text}}]})
-    )
-}
+use crate::support::App;
 
 const EVENTS: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
 const JSON: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n";
 
-/// The platform ends an instance that is late: that there is a reply is the proof.
+/// The platform kills an instance that is late, so that the reply itself proves the point.
 #[test]
-fn out_of_time_is_said_before_the_platform_ends_the_instance() {
-    let provider = Server::always([Act::Hold]);
-    let reply = Ask::of(&provider).set("ASK_TIMEOUT", "60").limit(3.0).start().ask("hi");
-    reply.fails(504, "deadline");
-    assert!(reply.body.contains("time-out"), "{}", reply.body);
+fn deadline_error_comes_before_the_platform_kills_the_instance() {
+    let upstream = Upstream::always(Turn::silent());
+    let reply = App::new(&upstream).set("ASK_TIMEOUT", "60").limit(3.0).start().ask("hi");
+    reply.assert_error(504, "deadline");
     assert!(reply.duration >= Duration::from_secs_f64(2.7), "{:?}", reply.duration);
 }
 
 #[test]
-fn every_wait_is_inside_the_time() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let silent = silent.local_addr().unwrap();
-    let provider = Server::always([Act::Hold]);
+fn every_wait_is_within_the_time_limit() {
+    let listener = Listener::bind();
+    let silent = listener.address();
     let authority = Authority::new();
     let root = authority.file();
-    let encrypted = Server::wrapped([vec![Act::Hold]], authority.serve("127.0.0.1", false));
-    let rows = [
-        slowly("HTTP/1.1 200 OK\r\nx-a: ", "a"),
-        slowly(JSON, " "),
-        slowly(&format!("{JSON}{{\"choices\":[{{\"message\":{{\"content\":\""), "a"),
-        slowly("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
-        format!("http://{silent}"),
-        format!("https://{silent}"),
-        format!("https://{}", encrypted.address()),
+    let trickles = |first: &str, piece: &str| Upstream::always(Turn::from(first).trickle(piece));
+    let upstreams = [
+        trickles("HTTP/1.1 200 OK\r\nx-a: ", "a"),
+        trickles(JSON, " "),
+        trickles(&format!("{JSON}{{\"choices\":[{{\"message\":{{\"content\":\""), "a"),
+        trickles("HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"),
+        Upstream::with_tls([Turn::silent()], authority.server("127.0.0.1")),
     ];
+    let mut rows = upstreams.each_ref().map(|upstream| upstream.url("")).to_vec();
+    rows.extend([format!("http://{silent}"), format!("https://{silent}")]);
     each(&rows, |url| {
-        let ask = Ask::of(&provider).set("OPENAI_BASE_URL", url).set("SSL_CERT_FILE", root.path());
-        let reply = ask.set("ASK_TIMEOUT", "1").start().ask("hi");
-        reply.fails(504, "deadline");
+        let app = App::at(url).set("SSL_CERT_FILE", root.path()).set("ASK_TIMEOUT", "1");
+        let reply = app.start().ask("hi");
+        reply.assert_error(504, "deadline");
         assert!(reply.duration >= Duration::from_secs(1), "{url}: {:?}", reply.duration);
-        assert!(reply.line()["ms"].as_u64() < Some(10_000), "{url}: {}", reply.line());
+        assert!(reply.log_line()["ms"].as_u64() < Some(10_000), "{url}: {}", reply.log_line());
     });
 }
 
+/// The platform kills an instance that is late, so that the reply itself proves the point.
 #[test]
-fn a_request_that_nobody_reads_is_given_up_in_time() {
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", silent.local_addr().unwrap());
-    // More than the two sockets hold.
+fn unread_request_ends_at_the_deadline() {
+    let silent = Listener::bind();
+    // More than the buffers of two sockets hold.
     let question = "x".repeat(5 << 20);
-    let ask = Ask::bare().set("OPENAI_API_KEY", "sk-test").set("OPENAI_BASE_URL", url);
-    let ask = ask.set("ASK_MAX_QUESTION", "6000000").limit(6.0).start();
-    // The platform ends an instance that is late: that there is a reply is the proof.
-    ask.post("text/plain", &question).fails(504, "deadline");
+    let app = App::at(silent.url("")).set("ASK_MAX_QUESTION", "6000000").limit(6.0).start();
+    app.post("text/plain", &question).assert_error(504, "deadline");
 }
 
 #[test]
-fn the_owners_limit_counts_where_it_is_shorter() {
-    let provider = Server::always([Act::Hold]);
-    let ask = Ask::of(&provider).set("ASK_TIMEOUT", "0.5").start();
-    let reply = ask.ask("hi");
-    reply.fails(504, "deadline");
+fn shorter_ask_timeout_counts() {
+    let upstream = Upstream::always(Turn::silent());
+    let app = App::new(&upstream).set("ASK_TIMEOUT", "0.5").start();
+    let reply = app.ask("hi");
+    reply.assert_error(504, "deadline");
     assert!(reply.duration >= Duration::from_millis(500), "{:?}", reply.duration);
     assert!(reply.duration < Duration::from_secs(30), "{:?}", reply.duration);
-    assert!(reply.body.contains("ASK_TIMEOUT"), "{}", reply.body);
-    // The instance lives on.
-    assert!(ask.emulator.pid().is_some());
+    assert!(reply.text().contains("ASK_TIMEOUT"), "{}", reply.text());
+    // The instance survives.
+    assert!(app.emulator.pid().is_some());
 }
 
 #[test]
-fn what_has_arrived_is_the_answer_when_time_runs_out() {
-    let provider = Server::always([
-        Act::Send(format!("{EVENTS}{}{}", piece("你"), piece("好，")).into_bytes()),
-        Act::Hold,
-    ]);
-    let ask = Ask::of(&provider).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "1").start();
-    let reply = ask.ask("hi");
-    reply.says("你好，");
+fn partial_answer_is_returned_at_the_deadline() {
+    let begun = [EVENTS, &chat::event("你"), &chat::event("好，")].concat();
+    let upstream = Upstream::always(Turn::from(begun).hold());
+    let app = App::new(&upstream).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "1").start();
+    let reply = app.ask("hi");
+    reply.assert_answer("你好，");
     assert_eq!(reply.header("x-finish-reason"), Some("deadline"));
-    assert_eq!(reply.header("x-model"), Some("m"));
-    let reply = ask.get(&[("q", "hi"), ("format", "json")], &[]);
-    assert_eq!(
-        (&reply.json()["text"], &reply.json()["finish_reason"]),
-        (&json!("你好，"), &json!("deadline"))
-    );
-    for request in provider.requests() {
+    assert_eq!(reply.header("x-model"), Some(chat::MODEL));
+    let json = app.get(&[("q", "hi"), ("format", "json")], &[]).json();
+    assert_eq!((&json["text"], &json["finish_reason"]), (&json!("你好，"), &json!("deadline")));
+    for request in upstream.requests() {
         assert_eq!(request.json()["stream"], true);
     }
 }
 
 #[test]
-fn nothing_that_has_arrived_is_no_answer_when_time_runs_out() {
-    let turns =
-        ["", EVENTS, ": keep-alive\n\n", "data: {\"choices\":[{\"delta\":{\"content\":\"cut"];
-    let rows = turns.map(|text| match text.starts_with("HTTP") || text.is_empty() {
-        true => text.to_owned(),
-        false => format!("{EVENTS}{text}"),
-    });
+fn empty_partial_answer_is_a_deadline_error() {
+    let rows = [
+        String::new(),
+        EVENTS.to_owned(),
+        format!("{EVENTS}: keep-alive\n\n"),
+        format!("{EVENTS}data: {{\"choices\":[{{\"delta\":{{\"content\":\"cut"),
+    ];
     each(&rows, |text| {
-        let provider = Server::always([Act::Send(text.clone().into_bytes()), Act::Hold]);
-        let ask = Ask::of(&provider).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "0.5").start();
-        ask.ask("hi").fails(504, "deadline");
+        let upstream = Upstream::always(Turn::from(text.clone()).hold());
+        let app = App::new(&upstream).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "0.5").start();
+        app.ask("hi").assert_error(504, "deadline");
     });
 }
 
 #[test]
-fn a_stream_that_ends_in_time_is_the_whole_answer() {
+fn stream_that_ends_in_time_is_the_whole_answer() {
     let last = json!({"model": "m", "choices": [{"delta": {}, "finish_reason": "length"}]});
     let usage = json!({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}});
-    let whole = format!(
-        "{EVENTS}{}{}data: {last}\n\ndata: {usage}\n\ndata: [DONE]\n\n",
-        piece("a "),
-        piece("b\n")
-    );
-    // Cut anywhere, in the middle of characters too.
-    let provider = Server::new([
-        vec![Act::Send(whole.clone().into_bytes())],
-        whole.bytes().map(|byte| Act::Send(vec![byte])).collect(),
-    ]);
-    let ask = Ask::of(&provider).set("ASK_PARTIAL", "true").start();
+    let (one, two) = (chat::event("a "), chat::event("b\n"));
+    let whole = format!("{EVENTS}{one}{two}data: {last}\n\ndata: {usage}\n\n{}", chat::DONE);
+    // Cut anywhere, within characters too.
+    let bytewise = whole.bytes().fold(Turn::default(), |turn, byte| turn.send([byte]));
+    let upstream = Upstream::new([Turn::from(whole), bytewise]);
+    let app = App::new(&upstream).set("ASK_PARTIAL", "true").start();
     for _ in 0..2 {
-        let reply = ask.ask("hi");
-        reply.says("a b\n");
+        let reply = app.ask("hi");
+        reply.assert_answer("a b\n");
         assert_eq!(reply.header("x-finish-reason"), Some("length"));
-        let line = reply.line();
+        let line = reply.log_line();
         assert_eq!((&line["prompt_tokens"], &line["completion_tokens"]), (&json!(3), &json!(4)));
     }
 }
 
 #[test]
-fn the_last_event_of_a_stream_need_not_be_ended() {
+fn last_event_of_a_stream_needs_no_empty_line() {
     let last = json!({"choices": [{"delta": {"content": "b"}, "finish_reason": "stop"}]});
-    let provider = Server::always([
-        Act::Send(format!("{EVENTS}{}data: {last}", piece("a ")).into()),
-        Act::Close,
-    ]);
-    Ask::of(&provider).set("ASK_PARTIAL", "1").start().ask("hi").says("a b");
+    let stream = format!("{EVENTS}{}data: {last}", chat::event("a "));
+    let upstream = Upstream::always(Turn::from(stream).close());
+    App::new(&upstream).set("ASK_PARTIAL", "1").start().ask("hi").assert_answer("a b");
 }
 
 #[test]
-fn a_provider_that_does_not_stream_is_read_whole() {
+fn upstream_that_does_not_stream_is_read_whole() {
     let completion = r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#;
-    // Some send blanks while the model thinks.
-    let blanks = chunked(format!("\n\n  {completion}").as_bytes(), 2);
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: Application/JSON; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
-    let provider = Server::new([
-        answer("Yes."),
-        vec![Act::Send([head.as_bytes(), &blanks].concat())],
-        reply(200, &["content-type: text/plain"], completion),
-        reply(200, &[], completion),
-        failing(401, "invalid_api_key", "no"),
-        reply(200, &["content-type: text/html"], "<html>"),
+    // Some providers send blanks while the model thinks.
+    let blanks = http::chunked(format!("\n\n  {completion}").as_bytes(), 2);
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: Application/JSON; charset=utf-8\r\n\
+        transfer-encoding: chunked\r\n\r\n";
+    let upstream = Upstream::new([
+        chat::completion("Yes."),
+        [head.as_bytes(), &blanks].concat(),
+        http::response(200, &["content-type: text/plain"], completion),
+        http::response(200, &[], completion),
+        chat::error(401, "invalid_api_key", "no"),
+        http::response(200, &["content-type: text/html"], "<html>"),
     ]);
-    let ask = Ask::of(&provider).set("ASK_PARTIAL", "1").start();
+    let app = App::new(&upstream).set("ASK_PARTIAL", "1").start();
     for _ in 0..4 {
-        let reply = ask.ask("hi");
-        reply.says("Yes.");
+        let reply = app.ask("hi");
+        reply.assert_answer("Yes.");
         assert_eq!(reply.header("x-finish-reason"), None);
     }
-    ask.ask("hi").fails(502, "upstream_key");
-    ask.ask("hi").fails(502, "upstream_failed");
+    app.ask("hi").assert_error(502, "upstream_key");
+    app.ask("hi").assert_error(502, "upstream_failed");
 }
 
 #[test]
-fn a_stream_that_breaks_off_or_fails_is_no_answer() {
-    let busy = format!(
-        "data: {}\n\n",
-        json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}})
-    );
+fn cut_or_failed_stream_is_an_error() {
+    let half = chat::event("half");
+    let busy = json!({"error": {"message": "slow down", "code": "rate_limit_exceeded"}});
     let rows = [
-        (format!("{EVENTS}{}", piece("half")), "upstream_failed"),
+        (format!("{EVENTS}{half}"), "upstream_failed"),
         (
-            format!("{EVENTS}{}data: {{\"error\":{{\"message\":\"oops\"}}}}\n\n", piece("half")),
+            format!("{EVENTS}{half}data: {{\"error\":{{\"message\":\"oops\"}}}}\n\n"),
             "upstream_failed",
         ),
-        (format!("{EVENTS}{}{busy}", piece("half")), "upstream_busy"),
+        (format!("{EVENTS}{half}data: {busy}\n\n"), "upstream_busy"),
         (format!("{EVENTS}data: [DONE]\n\n"), "answer_empty"),
         (format!("{EVENTS}data: nonsense\n\n"), "upstream_failed"),
     ];
     each(&rows, |(text, code)| {
-        let provider = Server::always([Act::Send(text.clone().into_bytes()), Act::Close]);
-        let reply = Ask::of(&provider).set("ASK_PARTIAL", "1").start().ask("hi");
-        assert_eq!(reply.code(), Some(*code), "{text}");
+        let upstream = Upstream::always(Turn::from(text.clone()).close());
+        let reply = App::new(&upstream).set("ASK_PARTIAL", "1").start().ask("hi");
+        assert_eq!(reply.header("x-error-code"), Some(*code), "{text}");
     });
 }
 
-/// The pieces come when the test lets them, so that the deadline is in the middle of the answer for sure.
+/// The gate holds the rest of the answer back until the deadline has passed.
 #[test]
-fn an_answer_that_comes_late_is_cut_and_the_next_one_is_whole() {
+fn late_answer_is_cut_and_the_next_one_is_whole() {
     let gate = Gate::default();
-    let last =
-        "data: {\"choices\":[{\"delta\":{\"content\":\"late\"},\"finish_reason\":\"stop\"}]}\n\n";
-    let provider = Server::new([
-        vec![
-            Act::Send(format!("{EVENTS}{}", piece("in time")).into_bytes()),
-            Act::Wait(gate.clone()),
-            Act::Send(last.into()),
-            Act::Close,
-        ],
-        answer("Yes."),
+    let begun = [EVENTS, &chat::event("in time")].concat();
+    let upstream = Upstream::new([
+        Turn::from(begun).and_wait(&gate).send([&chat::event("late"), chat::DONE].concat()).close(),
+        Turn::from(chat::completion("Yes.")),
     ]);
-    let ask = Ask::of(&provider).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "1").start();
-    ask.ask("hi").says("in time");
+    let app = App::new(&upstream).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "1").start();
+    app.ask("hi").assert_answer("in time");
     gate.open();
-    ask.ask("hi").says("Yes.");
+    app.ask("hi").assert_answer("Yes.");
 }
 
 #[test]
-fn the_line_in_the_log_says_how_long_it_took() {
-    let provider = Server::always([Act::Hold]);
-    let reply = Ask::of(&provider).set("ASK_TIMEOUT", "0.4").start().ask("hi");
-    let line: Value = reply.line();
-    let (ms, upstream) = (line["ms"].as_u64().unwrap(), line["upstream_ms"].as_u64().unwrap());
-    assert!(upstream >= 390 && ms >= upstream && ms < 30_000, "{line}");
+fn log_line_has_the_times() {
+    let upstream = Upstream::always(Turn::silent());
+    let line = App::new(&upstream).set("ASK_TIMEOUT", "0.4").start().ask("hi").log_line();
+    let (ms, upstream_ms) = (line["ms"].as_u64().unwrap(), line["upstream_ms"].as_u64().unwrap());
+    assert!(upstream_ms >= 390 && ms >= upstream_ms && ms < 30_000, "{line}");
 }

@@ -1,61 +1,61 @@
-//! What takes long to show. The rows do not wait for it.
+//! Faults that take half a minute and longer to show.
 
 use std::io::{self, BufReader, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use testkit::runtime_api::{self, RuntimeApi};
+use testkit::{Endpoint, Request, chat};
 
-use super::api::Api;
-use super::platform::Platform;
-use super::provider::bytes;
-use super::surroundings::{Process, Surroundings};
-use super::{ANSWER, ask, question, read};
-use crate::support::{Request, answer, listen};
+use super::surroundings::Surroundings;
+use super::{ANSWER, app, check_posts, event};
 
-/// Where the freeze was longer than a connection may be idle, a connection that has gone meanwhile without a word is not
-/// waited for.
-pub(super) fn a_freeze() -> Result<()> {
+/// The checks with their names.
+pub(super) const CHECKS: [(&str, fn()); 2] = [
+    ("connection lost in a long freeze", connection_lost_in_a_long_freeze_costs_no_answer),
+    ("a minute without a runtime API", process_ends_after_a_minute_without_a_runtime_api),
+];
+
+/// A connection that was lost during a long freeze was idle for too long to be used again.
+fn connection_lost_in_a_long_freeze_costs_no_answer() {
     let is_first = AtomicBool::new(true);
-    let provider = listen(move |stream| {
+    let upstream = Endpoint::start(move |stream| {
         let is_first = is_first.swap(false, Ordering::AcqRel);
         let mut stream = BufReader::new(stream);
         while Request::read(&mut stream).is_some() {
-            stream.get_mut().write_all(&bytes(answer("Yes."))).unwrap();
+            stream.get_mut().write_all(&chat::completion("Yes.")).unwrap();
             if is_first {
-                // Nothing comes back on it any more.
+                // Nothing is sent on it any more, no end either.
                 let _ = io::copy(&mut stream, &mut io::sink());
             }
         }
     });
-    let api = Api::start();
-    let process =
-        Process::start(Surroundings::Well, ask(format!("http://{}", provider.address)), &api);
+    let api = RuntimeApi::start();
+    let process = Surroundings::Usual.start(app(format!("http://{}", upstream.address())), &api);
     let limit = Duration::from_secs(20);
-    let asks = || {
-        api.settled()?;
-        api.offer("one", limit, question("What is Rust?"));
-        read(&api.settled()?, limit, Platform::Well, &[ANSWER])
+    let ask = || {
+        api.wait_until_idle().unwrap();
+        api.offer(event("one", limit, "What is Rust?"));
+        let posts = api.wait_until_idle().unwrap().posts;
+        check_posts(&posts, limit, runtime_api::Fault::None, &[ANSWER]).unwrap();
     };
-    asks()?;
+    ask();
     process.freeze();
     thread::sleep(Duration::from_secs(31));
     process.thaw();
-    asks()
+    ask();
 }
 
-/// The process says why it ends, and ends with status 1, when the runtime API has been away for a minute.
-pub(super) fn a_minute_without_a_runtime_api() -> Result<()> {
-    let api = Api::start();
-    let process = Process::start(Surroundings::Well, ask("http://127.0.0.1:1/v1".into()), &api);
-    api.settled()?;
-    api.shut();
-    api.hang_up();
+fn process_ends_after_a_minute_without_a_runtime_api() {
+    let api = RuntimeApi::start_unique();
+    let process = Surroundings::Usual.start(app("http://127.0.0.1:1/v1".into()), &api);
+    api.wait_until_idle().unwrap();
+    api.refuse();
+    api.disconnect();
     let began = Instant::now();
-    let words = ["{\"level\":\"error\"", "the runtime API at", "keeps failing", "refused"];
-    process.says_within(Duration::from_secs(90), &words)?;
-    ensure!(began.elapsed() > Duration::from_secs(50), "it took {:?}", began.elapsed());
-    ensure!(process.ended() == Some(1), "another status than 1");
-    Ok(())
+    let words = ["\"level\":\"error\"", "runtime API", "refused"];
+    process.wait_for_line(Duration::from_secs(90), &words).unwrap();
+    assert!(began.elapsed() > Duration::from_secs(50), "it took {:?}", began.elapsed());
+    assert_eq!(process.wait().code(), Some(1));
 }

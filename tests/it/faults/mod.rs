@@ -1,33 +1,40 @@
-//! Whatever goes wrong, at the provider's, at the platform's or around the process: an event gets one reply, with the
-//! right code and in time, and the next question is answered by the same process.
+//! The fault table: a failure of the upstream, of the platform, or around the process.
+//!
+//! A row has one [`Fault`] of the upstream, one [`runtime_api::Fault`], and the [`Surroundings`] of
+//! the process; most have two at once. For each row a process is started, asked while the faults
+//! last, and asked again afterwards. Expected: one reply with the right code and in time, the next
+//! answer from the same process, and no thread, file or socket more than before.
+//!
+//! One row or some of them: `ROWS='closes in headers / Slow' cargo test -p scf-ask faults`. The
+//! value is a part of the name that a failure shows.
+//!
+//! A new fault of the upstream is a line in `rows.rs`, one of the platform a variant of
+//! [`runtime_api::Fault`], other surroundings a variant of [`Surroundings`]. It then meets every
+//! value of the other two lists.
 
-mod api;
-mod door;
 mod long;
-mod pairs;
-mod platform;
-mod provider;
-mod provider_faults;
+mod rows;
 mod surroundings;
+mod upstream;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Once};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
+use testkit::process::{Process, Resources};
+use testkit::runtime_api::{self, Event, Post, RESPONSE, RuntimeApi};
+use testkit::table::is_selected;
+use testkit::{all_pairs, run_table};
 
-use api::{Api, Post, RESPONSE};
-use pairs::pairs;
-use platform::Platform;
-use provider::{Fault, Provider};
-use provider_faults::{PROVIDERS, ProviderRow};
-use surroundings::{Holdings, Process, Surroundings};
+use self::rows::{UPSTREAM_ROWS, UpstreamRow};
+use self::surroundings::Surroundings;
+use self::upstream::{Fault, FaultyUpstream};
+use crate::support::App;
 
-use crate::support::{Ask, KEY};
-
-/// A status and a code; none for an answer.
+/// The status and the code of a reply; an answer has no code.
 type Expected = (u16, &'static str);
 
 const ANSWER: Expected = (200, "");
@@ -35,171 +42,174 @@ const LATE: Expected = (504, "deadline");
 const FAILED: Expected = (502, "upstream_failed");
 const UNREACHABLE: Expected = (502, "upstream_unreachable");
 
-/// So many rows at a time: most of them wait.
+/// Rows at a time: most of them wait.
 const WORKERS: usize = 32;
 
-/// The time for an answer that will not come.
+/// `ASK_TIMEOUT` in rows without an answer.
 const SHORT: Duration = Duration::from_secs(2);
 
-/// One fault, or two or three at once.
+/// Maximum wait for a line in the log.
+const LINE_LIMIT: Duration = Duration::from_secs(30);
+
 #[derive(Clone, Copy)]
 struct Row {
-    provider: &'static ProviderRow,
-    platform: Platform,
+    upstream: &'static UpstreamRow,
+    platform: runtime_api::Fault,
     surroundings: Surroundings,
 }
 
-#[test]
-fn every_event_gets_one_reply_and_the_next_question_its_answer_whatever_fails() {
-    let row = |[provider, platform, surroundings]: [usize; 3]| Row {
-        provider: &PROVIDERS[provider],
-        platform: Platform::ALL[platform],
+/// Each fault alone, and a choice of rows in which any two faults meet.
+fn rows() -> Vec<Row> {
+    let sizes = [UPSTREAM_ROWS.len(), runtime_api::Fault::ALL.len(), Surroundings::ALL.len()];
+    let alone = (0..3).flat_map(|list| {
+        let only = move |fault| std::array::from_fn(|at| if at == list { fault } else { 0 });
+        (0..sizes[list]).map(only)
+    });
+    let chosen: BTreeSet<[usize; 3]> = alone.chain(all_pairs(sizes)).collect();
+    let row = |[upstream, platform, surroundings]: [usize; 3]| Row {
+        upstream: &UPSTREAM_ROWS[upstream],
+        platform: runtime_api::Fault::ALL[platform],
         surroundings: Surroundings::ALL[surroundings],
     };
-    let lengths = [PROVIDERS.len(), Platform::ALL.len(), Surroundings::ALL.len()];
-    let rows: Vec<_> = pairs(lengths).into_iter().map(row).collect();
-    let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let note = |name: &str, result: Result<()>| {
-        if let Err(error) = result {
-            failures.lock().unwrap().push(format!("{name}: {error:#}"));
-        }
-    };
+    chosen.into_iter().map(row).collect()
+}
+
+#[test]
+fn every_event_gets_one_reply_whatever_fails() {
     thread::scope(|scope| {
-        // These two take their time, which the rows do not wait for.
-        scope.spawn(|| {
-            note("a minute without a runtime API", long::a_minute_without_a_runtime_api())
-        });
-        scope.spawn(|| note("a freeze longer than every keep-alive", long::a_freeze()));
-        for _ in 0..WORKERS {
-            scope.spawn(|| {
-                while let Some(row) = rows.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let name = format!(
-                        "{} / {:?} / {:?}",
-                        row.provider.name, row.platform, row.surroundings
-                    );
-                    note(&name, row.check());
-                }
-            });
+        // These wait for a minute, and no row waits for them.
+        for (_, check) in long::CHECKS.into_iter().filter(|(name, _)| is_selected(name)) {
+            scope.spawn(check);
         }
+        run_table(WORKERS, &rows(), Row::name, Row::check);
     });
-    let failures = failures.into_inner().unwrap();
-    assert!(
-        failures.is_empty(),
-        "{} of {} rows:\n{}",
-        failures.len(),
-        rows.len(),
-        failures.join("\n")
-    );
 }
 
 impl Row {
-    /// How long the platform would wait, and how long an answer may take.
+    fn name(&self) -> String {
+        format!("{} / {:?} / {:?}", self.upstream.name, self.platform, self.surroundings)
+    }
+
+    /// The platform's time limit, and `ASK_TIMEOUT`.
     fn limits(&self) -> (Duration, Option<Duration>) {
-        match self.provider.expected.contains(&LATE)
-            || self.surroundings == Surroundings::FrozenDuring
-        {
+        let freezes = self.surroundings == Surroundings::FrozenDuring;
+        match freezes || self.upstream.expected.contains(&LATE) {
             true => (Duration::from_secs(5), Some(SHORT)),
             false => (Duration::from_secs(20), None),
         }
     }
 
     fn check(&self) -> Result<()> {
-        let provider =
-            Provider::start(&self.provider.fault, self.surroundings == Surroundings::Https);
-        let api = Api::start();
-        let mut ask = ask(provider.url());
+        let https = self.surroundings == Surroundings::Https;
+        let upstream = FaultyUpstream::start(&self.upstream.fault, https);
+        let api = RuntimeApi::start_unique();
+        let mut app = app(upstream.url());
         if let Some(limit) = self.limits().1 {
-            ask = ask.set("ASK_TIMEOUT", limit.as_secs().to_string());
+            app = app.set("ASK_TIMEOUT", limit.as_secs().to_string());
         }
-        if self.platform == Platform::RefusesNext && !self.surroundings.is_warm() {
-            api.fall_ill(self.platform);
+        if self.platform == runtime_api::Fault::RefuseNext && !self.surroundings.is_warm() {
+            api.set_fault(self.platform);
         }
-        let process = Arc::new(Process::start(self.surroundings, ask, &api));
-        self.live(&provider, &api, &process).with_context(|| process.said().join("\n"))
+        let process = Arc::new(self.surroundings.start(app, &api));
+        self.run(&upstream, &api, &process).with_context(|| process.output().join("\n"))
     }
 
-    fn live(&self, provider: &Provider, api: &Api, process: &Arc<Process>) -> Result<()> {
+    fn run(
+        &self,
+        upstream: &FaultyUpstream,
+        api: &RuntimeApi,
+        process: &Arc<Process>,
+    ) -> Result<()> {
         let limit = self.limits().0;
-        let refuses_next = self.platform == Platform::RefusesNext;
+        let refuses_next = self.platform == runtime_api::Fault::RefuseNext;
         if self.surroundings.is_warm() {
-            api.settled().context("start")?;
+            api.wait_until_idle().context("start")?;
             if refuses_next {
-                api.fall_ill(self.platform);
+                api.set_fault(self.platform);
             }
-            api.offer("before", limit, question("What is Rust?"));
+            api.offer(event("before", limit, "What is Rust?"));
         }
         if refuses_next {
-            process.says(&["next", "refused", "trying again"])?;
-            api.open();
+            process.wait_for_line(LINE_LIMIT, &["next", "refused", "again"])?;
+            api.resume();
         }
-        let posts = api.settled().context("get ready")?;
+        let posts = api.wait_until_idle().context("get ready")?.posts;
         if self.surroundings.is_warm() {
-            read(&posts, limit, Platform::Well, &[ANSWER]).context("the question before")?;
+            check_posts(&posts, limit, runtime_api::Fault::None, &[ANSWER])
+                .context("the question before")?;
         }
-        let before = process.holdings()?;
+        let before = Resources::of(process.id())?;
 
         let freezes = self.surroundings == Surroundings::FrozenDuring;
         let asked = process.clone();
-        provider.fall_ill(move || {
+        let frozen = Once::new();
+        upstream.begin_fault(move || {
             if freezes {
-                asked.freeze()
+                frozen.call_once(|| asked.freeze());
             }
         });
         if self.surroundings == Surroundings::FrozenBetween {
             process.freeze();
-            api.hang_up();
-            provider.hang_up();
+            api.disconnect();
+            upstream.disconnect();
             process.thaw();
         }
         if !refuses_next {
-            api.fall_ill(self.platform);
+            api.set_fault(self.platform);
         }
-        api.offer("during", limit, question(&self.provider.question()));
+        api.offer(event("during", limit, &self.upstream.question()));
         if freezes {
-            let handed = api.handed()?;
-            if !self.provider.fault.is_noticed() {
+            let handed_out = api.wait_until_handed_out()?;
+            if !self.upstream.fault.sees_the_client() {
                 process.freeze();
             }
-            // This is how long the freeze is.
-            thread::sleep((SHORT + SHORT / 10).saturating_sub(handed.elapsed()));
+            // The length of the freeze.
+            thread::sleep((SHORT + SHORT / 10).saturating_sub(handed_out.elapsed()));
             process.thaw();
         }
-        if self.platform == Platform::RefusesReply {
-            process.says(&["response", "refused", "trying again"])?;
-            api.open();
+        if self.platform == runtime_api::Fault::RefuseResponse {
+            process.wait_for_line(LINE_LIMIT, &["response", "refused", "again"])?;
+            api.resume();
         }
-        read(&api.settled()?, limit, self.platform, &self.expected())?;
+        check_posts(&api.wait_until_idle()?.posts, limit, self.platform, &self.expected())?;
 
-        provider.recover();
-        api.recover();
-        api.offer("after", limit, question("What is Rust?"));
-        read(&api.settled()?, limit, Platform::Well, &[ANSWER]).context("the next question")?;
-        ensure!(process.is_alive(), "the process has ended");
-        // One connection to the platform, and one to the provider.
-        process.holds(Holdings { threads: 1, files: before.files, sockets: 2 })
+        upstream.end_fault();
+        api.set_fault(runtime_api::Fault::None);
+        api.offer(event("after", limit, "What is Rust?"));
+        check_posts(&api.wait_until_idle()?.posts, limit, runtime_api::Fault::None, &[ANSWER])
+            .context("the next question")?;
+        ensure!(process.is_running(), "the process has ended");
+        // One connection to the platform, and one to the upstream.
+        let after = Resources { threads: 1, files: before.files, sockets: 2 };
+        Ok(after.wait_until_equal(process.id())?)
     }
 
-    /// The provider's fault decides, unless the process was not there while the time passed.
+    /// The upstream's fault decides, unless the process was frozen until the deadline.
     fn expected(&self) -> Vec<Expected> {
-        let late: &[Expected] = match &self.provider.fault {
+        let late: &[Expected] = match &self.upstream.fault {
             _ if self.surroundings != Surroundings::FrozenDuring => &[],
-            // It may not have got further than to the name.
-            Fault::Refuses | Fault::Full => &[LATE, UNREACHABLE],
-            // There is no time left to ask again.
-            Fault::BreaksOnce(..) => &[LATE, FAILED],
+            // It may not have got further than the name.
+            Fault::Refuses | Fault::Stalls => &[LATE, UNREACHABLE],
+            // No time is left for a retry.
+            Fault::CutsOnce(..) => &[LATE, FAILED],
             _ => &[LATE],
         };
-        [self.provider.expected, late].concat()
+        [self.upstream.expected, late].concat()
     }
 }
 
-/// The posts are those that are due, and say one of these.
-fn read(posts: &[Post], limit: Duration, platform: Platform, expected: &[Expected]) -> Result<()> {
+/// Checks that a function has posted what is due, with one of these replies.
+fn check_posts(
+    posts: &[Post],
+    limit: Duration,
+    platform: runtime_api::Fault,
+    expected: &[Expected],
+) -> Result<()> {
     let paths: Vec<_> = posts.iter().map(|post| post.path.as_str()).collect();
-    ensure!(paths == platform.posts(), "posted {paths:?}");
+    ensure!(paths == platform.expected_posts(), "posted {paths:?}");
     let replies: Vec<_> = posts.iter().filter(|post| post.path == RESPONSE).collect();
     for reply in &replies {
-        let envelope: Value = serde_json::from_slice(&reply.body).context("read the reply")?;
+        let envelope = reply.json();
         let (status, code) = (&envelope["statusCode"], &envelope["headers"]["x-error-code"]);
         let is = |(is_status, is_code): &Expected| {
             *status == *is_status && code.as_str().unwrap_or_default() == *is_code
@@ -209,21 +219,21 @@ fn read(posts: &[Post], limit: Duration, platform: Platform, expected: &[Expecte
         }
         ensure!(reply.after < limit, "it took {:?}", reply.after);
     }
-    let is_same = replies.iter().all(|reply| reply.body == replies[0].body);
+    let is_repeated = replies.iter().all(|reply| reply.body == replies[0].body);
     ensure!(
-        is_same || platform == Platform::HandsTwice,
-        "the reply was posted again as another one"
+        is_repeated || platform == runtime_api::Fault::Redeliver,
+        "the reply was not repeated as it was"
     );
     Ok(())
 }
 
-fn ask(provider: String) -> Ask {
-    let ask = Ask::bare().set("OPENAI_API_KEY", KEY).set("OPENAI_BASE_URL", provider);
-    ask.set("ASK_MAX_QUESTION", "2000000")
+fn app(url: String) -> App {
+    App::at(url).set("ASK_MAX_QUESTION", "2000000")
 }
 
-fn question(question: &str) -> Vec<u8> {
-    json!({"httpMethod": "POST", "path": "/", "headers": {}, "queryString": {}, "body": question})
-        .to_string()
-        .into_bytes()
+fn event(id: &str, limit: Duration, question: &str) -> Event {
+    let event = json!({
+        "httpMethod": "POST", "path": "/", "headers": {}, "queryString": {}, "body": question,
+    });
+    Event::with_limit(id, limit, event.to_string())
 }

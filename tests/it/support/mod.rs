@@ -1,22 +1,10 @@
-//! Both sides of the function: the platform that asks it, and the provider that it asks.
+//! The program under test, behind the local platform.
 
-mod function;
-mod proxy;
-mod server;
-mod tls;
+mod app;
 
-pub(crate) use function::{Ask, KEY, Reply, runtime_api};
-pub(crate) use proxy::Proxy;
-pub(crate) use server::{
-    Act, Gate, Request, Server, answer, chunked, failing, json_reply, listen, reply, splice,
-};
-pub(crate) use tls::{Authority, Scratch};
+pub(crate) use app::{App, KEY, Reply};
 
-/// Runs a check on each row at once: most rows wait for something, and none for another.
-pub(crate) fn each<T: Sync>(rows: &[T], check: impl Fn(&T) + Sync) {
-    std::thread::scope(|scope| {
-        for row in rows {
-            scope.spawn(|| check(row));
-        }
-    });
+/// Returns whether a sentence is Chinese.
+pub(crate) fn is_chinese(sentence: &str) -> bool {
+    sentence.contains(|char| ('\u{4E00}'..='\u{9FFF}').contains(&char))
 }

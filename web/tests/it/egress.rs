@@ -1,153 +1,116 @@
-//! The way to the provider: through proxies, and where it is blocked.
+//! The way to the upstream: through a proxy, and if it is blocked.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
+
+use testkit::{Authority, Endpoint, Proxy, Turn, Upstream, http};
 
 use crate::support::*;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-/// A server for a provider that only the proxy can find, by way of this proxy.
-fn behind(variable: &str, proxy: &str) -> Server {
-    Server::start(&[
-        ("OPENAI_API_KEY", KEY),
-        ("ASK_TOKEN", TOKEN),
-        ("OPENAI_BASE_URL", "http://provider.invalid:8123/v1"),
-        (variable, proxy),
-    ])
+/// An app whose upstream only a proxy can resolve, with this proxy.
+fn behind(variable: &str, proxy: String) -> Instance {
+    App::at("http://provider.invalid:8123/v1").set(variable, proxy).start()
 }
 
-/// The tunnel is there: the test is the provider now.
+/// Expects a request to be answered through the proxy.
 #[track_caller]
-fn is_answered(mut tunnel: Wire, mut caller: Wire) {
-    let head = tunnel.head();
-    assert!(
-        head.starts_with("GET /v1/models HTTP/1.1\r\nhost: provider.invalid:8123\r\n"),
-        "{head}"
-    );
-    assert!(header(&head, "proxy-authorization").is_none());
-    tunnel.send(OK);
-    let head = caller.head();
-    assert_eq!(caller.body(&head), "ok");
+fn assert_answered(app: &Instance, listener: &Listener, host: &str) {
+    let (mut client, mut upstream, head) = app.forward(listener, &request("GET /v1/models", ""));
+    assert_eq!((head.target(), head.header("host")), ("/v1/models", Some(host)));
+    assert!(head.header("proxy-authorization").is_none());
+    upstream.send(OK);
+    assert_eq!(client.response().text(), "ok");
 }
 
 #[test]
-fn http_connect_reaches_the_provider() {
-    let proxy = Provider::start();
+fn http_connect_reaches_the_upstream() {
+    let listener = Listener::bind();
     for (login, expected) in [("", None), ("me:p%40ss@", Some("Basic bWU6cEBzcw=="))] {
-        let server = behind("HTTP_PROXY", &format!("http://{login}{}", proxy.address()));
-        let caller = server.send(&request("GET /v1/models", ""));
-        let mut tunnel = proxy.accept();
-        let head = tunnel.head();
-        assert!(head.starts_with("CONNECT provider.invalid:8123 HTTP/1.1\r\n"), "{head}");
-        assert_eq!(header(&head, "proxy-authorization").as_deref(), expected);
-        tunnel.send("HTTP/1.1 200 Connection established\r\n\r\n");
-        is_answered(tunnel, caller);
+        let proxy = Proxy::http(listener.address(), expected);
+        let app = behind("HTTP_PROXY", format!("http://{login}{}", proxy.address()));
+        assert_answered(&app, &listener, "provider.invalid:8123");
+        assert_eq!(proxy.targets(), ["CONNECT provider.invalid:8123 HTTP/1.1"]);
     }
 }
 
 #[test]
-fn socks5_reaches_the_provider_by_its_name() {
-    let proxy = Provider::start();
-    let server = behind("ALL_PROXY", &format!("socks5h://me:pass@{}", proxy.address()));
-    let caller = server.send(&request("GET /v1/models", ""));
-    let mut tunnel = proxy.accept();
-    // RFC 1928 and 1929: the methods, the login, the name.
-    assert_eq!(tunnel.exactly(3), [5, 1, 2]);
-    tunnel.send([5, 2]);
-    assert_eq!(tunnel.exactly(9), b"\x01\x02me\x04pass");
-    tunnel.send([1, 0]);
-    assert_eq!(tunnel.exactly(23), b"\x05\x01\x00\x03\x10provider.invalid\x1f\xbb");
-    tunnel.send([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]);
-    is_answered(tunnel, caller);
+fn socks5h_resolves_at_the_proxy() {
+    let listener = Listener::bind();
+    let proxy = Proxy::socks(listener.address(), Some(("me", "pass")));
+    let app = behind("ALL_PROXY", format!("socks5h://me:pass@{}", proxy.address()));
+    assert_answered(&app, &listener, "provider.invalid:8123");
+    assert_eq!(proxy.targets(), ["provider.invalid:8123"]);
 }
 
 #[test]
-fn socks5_without_h_is_given_an_address() {
-    let proxy = Provider::start();
-    let server = Server::start(&[
-        ("ASK_OWN_KEYS", "1"),
-        ("OPENAI_BASE_URL", "http://localhost:8123/v1"),
-        ("http_proxy", &format!("socks5://{}", proxy.address())),
-    ]);
-    let mut caller = server.send(&request("GET /v1/models", ""));
-    let mut tunnel = proxy.accept();
-    assert_eq!(tunnel.exactly(3), [5, 1, 0]);
-    tunnel.send([5, 0]);
-    let asked = tunnel.exactly(4);
-    let address = tunnel.exactly(if asked[3] == 1 { 4 } else { 16 });
-    let loopback = [&[127, 0, 0, 1][..], &std::net::Ipv6Addr::LOCALHOST.octets()];
-    assert!(
-        matches!(asked[..], [5, 1, 0, 1 | 4]) && loopback.contains(&&address[..]),
-        "{asked:?} {address:?}"
-    );
-    assert_eq!(tunnel.exactly(2), 8123_u16.to_be_bytes());
-    tunnel.send([5, 0, 0, 1, 127, 0, 0, 1, 0, 0]);
-    tunnel.head();
-    tunnel.send(OK);
-    assert_eq!(status(&caller.head()), 200);
+fn socks5_resolves_here() {
+    let listener = Listener::bind();
+    let proxy = Proxy::socks(listener.address(), None);
+    let app = App::at("http://localhost:8123/v1")
+        .set("http_proxy", format!("socks5://{}", proxy.address()))
+        .start();
+    assert_answered(&app, &listener, "localhost:8123");
+    let resolved = ["127.0.0.1:8123", "[::1]:8123"];
+    assert!(resolved.contains(&proxy.targets()[0].as_str()), "{:?}", proxy.targets());
 }
 
 #[test]
-fn a_proxy_that_does_not_connect_is_said() {
-    let proxy = Provider::start();
-    for reply in [
-        "HTTP/1.1 407 Proxy Authentication Required\r\n\r\n",
-        "HTTP/1.1 502 Bad Gateway\r\n\r\n",
-        "",
+fn tls_goes_through_a_proxy() {
+    let authority = Authority::new();
+    let root = authority.file();
+    let config = authority.server("provider.invalid");
+    let upstream = Upstream::with_tls([Turn::from(OK).close()], config);
+    let proxy = Proxy::http(upstream.address(), None);
+    let app = App::at("https://provider.invalid/v1")
+        .set("HTTPS_PROXY", format!("http://{}", proxy.address()))
+        .set("SSL_CERT_FILE", root.path())
+        .start();
+    let response = app.send(&request("GET /v1/models", "")).response();
+    assert_eq!((response.status(), response.text().as_str()), (200, "ok"));
+    assert_eq!(proxy.targets(), ["CONNECT provider.invalid:443 HTTP/1.1"]);
+}
+
+#[test]
+fn proxy_that_does_not_connect_is_an_error() {
+    let get = request("GET /v1/models", "");
+    for turn in [
+        Turn::from(http::response(407, &[], "")),
+        Turn::from(http::response(502, &[], "")),
+        Turn::closing(),
     ] {
-        let server = behind("HTTP_PROXY", &format!("http://{}", proxy.address()));
-        let mut caller = server.send(&request("GET /v1/models", ""));
-        let mut tunnel = proxy.accept();
-        tunnel.head();
-        tunnel.send(reply);
-        tunnel.close();
-        assert_eq!(failure(&mut caller), (502, "upstream_unreachable".into()), "{reply}");
+        let proxy = Upstream::always(turn.close());
+        let app = behind("HTTP_PROXY", proxy.url(""));
+        assert_proxy_error(&mut app.send(&get), 502, "upstream_unreachable");
     }
-    let server = behind("HTTP_PROXY", "socks4://proxy");
-    assert_eq!(failure(&mut server.send(&request("GET /v1/models", ""))), (500, "config".into()));
+    let app = behind("HTTP_PROXY", "socks4://proxy".to_owned());
+    assert_proxy_error(&mut app.send(&get), 500, "config");
 }
 
 #[test]
-fn a_provider_that_refuses_is_said() {
-    let closed = Provider::start().address();
-    let server = Server::start(&[("OPENAI_BASE_URL", &format!("http://{closed}/v1"))]);
-    assert_eq!(
-        failure(&mut server.send(&request("GET /v1/models", ""))),
-        (502, "upstream_unreachable".into())
-    );
-    let line = server.log();
-    assert_eq!(
-        (line["status"].as_u64(), line["code"].as_str()),
-        (Some(502), Some("upstream_unreachable"))
-    );
+fn upstream_that_refuses_is_an_error() {
+    let closed = Listener::bind().url("/v1");
+    let app = App::unset().set("OPENAI_BASE_URL", closed).start();
+    let mut client = app.send(&request("GET /v1/models", ""));
+    assert_proxy_error(&mut client, 502, "upstream_unreachable");
+    app.assert_logged(502, "upstream_unreachable");
 }
 
 #[test]
-fn a_name_that_nobody_knows_is_said_in_the_callers_language() {
-    let server = Server::start(&[("OPENAI_BASE_URL", "http://provider.invalid/v1")]);
-    let mut caller = server.send(&request("GET /v1/models", "Accept-Language: zh-CN\r\n"));
-    let head = caller.head();
-    assert_eq!(status(&head), 502);
-    assert!(caller.body(&head).contains("无法解析域名 provider.invalid"));
+fn unknown_host_is_named_in_the_language_of_the_client() {
+    let app = App::unset().set("OPENAI_BASE_URL", "http://provider.invalid/v1").start();
+    let response = app.send(&request("GET /v1/models", "Accept-Language: zh-CN\r\n")).response();
+    assert_eq!(response.status(), 502);
+    let sentence = response.json()["error"]["message"].as_str().unwrap().to_owned();
+    assert!(sentence.contains("provider.invalid") && !sentence.is_ascii(), "{sentence}");
 }
 
 #[test]
-fn a_provider_that_does_not_take_the_connection_is_waited_for_10_s() {
-    let (provider, _waiting) = full_backlog();
-    let server = Server::before(&provider);
-    let mut caller = server.send(&request("GET /v1/models", ""));
-    caller.is_silent_for(Duration::from_secs(9));
-    assert_eq!(failure(&mut caller), (504, "deadline".into()));
-}
-
-/// A provider whose queue is full: connections are neither taken nor refused, as long as those in it wait.
-pub(crate) fn full_backlog() -> (Provider, Vec<TcpStream>) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    socket.listen(0).unwrap();
-    let provider = Provider(TcpListener::from(socket));
-    let knock = || TcpStream::connect_timeout(&provider.address(), Duration::from_millis(200));
-    let waiting = std::iter::from_fn(|| knock().ok()).collect();
-    (provider, waiting)
+fn connecting_times_out_after_10_s() {
+    let upstream = Endpoint::start(|_| {});
+    upstream.stall();
+    let app = App::at(&format!("http://{}/v1", upstream.address())).start();
+    let mut client = app.send(&request("GET /v1/models", ""));
+    client.assert_silent_for(Duration::from_secs(9));
+    assert_proxy_error(&mut client, 504, "deadline");
 }

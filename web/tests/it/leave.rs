@@ -1,90 +1,74 @@
-//! A caller that leaves takes the request to the provider along.
+//! A client that leaves ends the request to the upstream.
 
+use std::io::Write;
 use std::time::Duration;
+
+use testkit::Endpoint;
 
 use crate::support::*;
 
 const SOON: Duration = Duration::from_secs(1);
 
 #[test]
-fn before_the_reply_begins() {
-    let provider = Provider::start();
-    let server = Server::before(&provider);
-    let caller = server.send(&request("GET /v1/x", ""));
-    let mut asked = provider.accept();
-    asked.head();
-    caller.close();
-    asked.closes_within(SOON);
-    let line = server.log();
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(499), Some("caller_left")));
+fn leaving_before_the_response_ends_the_upstream_request() {
+    let (listener, app) = start_app();
+    let (client, mut upstream, _) = app.forward(&listener, &request("GET /v1/x", ""));
+    client.close();
+    upstream.assert_closes_within(SOON);
+    app.assert_logged(499, "caller_left");
 }
 
 #[test]
-fn in_the_middle_of_the_reply() {
-    let provider = Provider::start();
-    let server = Server::before(&provider);
-    let mut caller = server.send(&request("GET /v1/x", ""));
-    let mut asked = provider.accept();
-    asked.head();
-    asked.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
-    caller.head();
-    assert_eq!(caller.chunk(), "abc");
-    caller.close();
-    asked.closes_within(SOON);
-    let line = server.log();
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(200), Some("caller_left")));
+fn leaving_within_the_response_ends_the_upstream_request() {
+    let (listener, app) = start_app();
+    let (mut client, mut upstream, _) = app.forward(&listener, &request("GET /v1/x", ""));
+    upstream.send("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    client.head();
+    assert_eq!(client.chunk(), "abc");
+    client.close();
+    upstream.assert_closes_within(SOON);
+    app.assert_logged(200, "caller_left");
 }
 
 #[test]
-fn in_the_middle_of_an_upload() {
-    let provider = Provider::start();
-    let server = Server::before(&provider);
-    let mut caller = server.send(&request("POST /v1/files", "Content-Length: 100\r\n"));
-    caller.send("some");
-    let mut asked = provider.accept();
-    asked.head();
-    asked.expect("some");
-    caller.close();
-    asked.closes_within(SOON);
+fn leaving_within_an_upload_ends_the_upstream_request() {
+    let (listener, app) = start_app();
+    let upload = request("POST /v1/files", "Content-Length: 100\r\n") + "some";
+    let (client, mut upstream, _) = app.forward(&listener, &upload);
+    upstream.expect("some");
+    client.close();
+    upstream.assert_closes_within(SOON);
 }
 
 #[test]
-fn with_an_upload_that_the_provider_does_not_read() {
-    let provider = Provider::start();
-    let server = Server::before(&provider);
-    let mut caller = server.send(&request("POST /v1/files", "Content-Length: 100000000\r\n"));
-    let mut asked = provider.accept();
-    asked.head();
-    // Until every buffer on the way is full.
-    caller.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
-    while std::io::Write::write(&mut caller.stream, &[b'x'; 1 << 16]).is_ok() {}
-    // What was sent and not taken would come before a goodbye, so this caller goes without one.
-    socket2::SockRef::from(&caller.stream).set_linger(Some(Duration::ZERO)).unwrap();
-    drop(caller);
-    let line = server.log();
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(499), Some("caller_left")));
-    asked.closes_within(PATIENCE);
+fn leaving_an_unread_upload_ends_the_upstream_request() {
+    let (listener, app) = start_app();
+    let upload = request("POST /v1/files", "Content-Length: 100000000\r\n");
+    let (mut client, mut upstream, _) = app.forward(&listener, &upload);
+    // Fills every buffer on the way.
+    client.stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
+    while client.stream.write(&[b'x'; 1 << 16]).is_ok() {}
+    // An orderly close would queue behind the unread bytes.
+    client.reset();
+    app.assert_logged(499, "caller_left");
+    upstream.assert_closes_within(WAIT_LIMIT);
 }
 
 #[test]
-fn with_the_next_request_sent_already() {
-    let provider = Provider::start();
-    let server = Server::before(&provider);
+fn leaving_with_a_pipelined_request_ends_both() {
+    let (listener, app) = start_app();
     let one = request("GET /v1/x", "");
-    let caller = server.send(&format!("{one}{one}"));
-    let mut asked = provider.accept();
-    asked.head();
-    caller.close();
-    asked.closes_within(SOON);
-    provider.is_left_alone();
+    let (client, mut upstream, _) = app.forward(&listener, &format!("{one}{one}"));
+    client.close();
+    upstream.assert_closes_within(SOON);
+    listener.assert_unused();
 }
 
 #[test]
-fn while_the_connection_is_being_opened() {
-    let (provider, _waiting) = crate::egress::full_backlog();
-    let server = Server::before(&provider);
-    let caller = server.send(&request("GET /v1/x", ""));
-    caller.close();
-    let line = server.log();
-    assert_eq!((line["status"].as_u64(), line["code"].as_str()), (Some(499), Some("caller_left")));
+fn leaving_while_connecting_ends_the_request() {
+    let upstream = Endpoint::start(|_| {});
+    upstream.stall();
+    let app = App::at(&format!("http://{}/v1", upstream.address())).start();
+    app.send(&request("GET /v1/x", "")).close();
+    app.assert_logged(499, "caller_left");
 }

@@ -1,174 +1,82 @@
-//! A provider behind TLS.
+//! TLS to the upstream.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use testkit::{Authority, Endpoint, Turn, Upstream};
 
 use crate::support::*;
 
-/// A private authority.
-pub(crate) struct Root {
-    issuer: Issuer<'static, KeyPair>,
-    /// Its own certificate.
-    pub(crate) file: PathBuf,
-}
-
-impl Root {
-    pub(crate) fn new() -> Self {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let key = KeyPair::generate().unwrap();
-        let mut root = CertificateParams::new(vec![]).unwrap();
-        root.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let unique =
-            format!("{}-{}.pem", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique);
-        std::fs::write(&file, root.self_signed(&key).unwrap().pem()).unwrap();
-        Self { issuer: Issuer::new(root, key), file }
-    }
-
-    /// What a server needs to show a certificate for this name.
-    pub(crate) fn config(&self, name: &str) -> Arc<ServerConfig> {
-        let key = KeyPair::generate().unwrap();
-        let cert = CertificateParams::new(vec![name.to_owned()])
-            .unwrap()
-            .signed_by(&key, &self.issuer)
-            .unwrap();
-        let config =
-            ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_no_client_auth()
-                .with_single_cert(
-                    vec![cert.der().clone()],
-                    PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-                )
-                .unwrap();
-        Arc::new(config)
-    }
-}
-
-/// A certificate for this name, and the file with the root that signed it.
-fn certificate(name: &str) -> (Arc<ServerConfig>, PathBuf) {
-    let root = Root::new();
-    (root.config(name), root.file)
-}
-
-/// Says these bytes to one caller after another, and goes without a goodbye.
-fn provide(config: Arc<ServerConfig>, reply: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        for socket in listener.incoming().map_while(Result::ok) {
-            // Whoever does not trust this certificate ends the handshake.
-            let _ = say(socket, config.clone(), reply);
-        }
-    });
-    port
-}
-
-fn say(socket: TcpStream, config: Arc<ServerConfig>, reply: &str) -> std::io::Result<()> {
-    let connection = ServerConnection::new(config).map_err(std::io::Error::other)?;
-    let mut stream = StreamOwned::new(connection, socket);
-    let mut asked = Vec::new();
-    while !asked.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        stream.read_exact(&mut byte)?;
-        asked.push(byte[0]);
-    }
-    stream.write_all(reply.as_bytes())
-}
-
-/// What a caller gets from this provider.
-fn ask(port: u16, vars: &[(&str, &str)]) -> (Server, Wire) {
-    let url = format!("https://localhost:{port}/v1");
-    let server = Server::start(&[&[("OPENAI_BASE_URL", url.as_str())][..], vars].concat());
-    let caller = server.send(&request("GET /v1/models", ""));
-    (server, caller)
-}
-
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
-#[test]
-fn a_private_root_is_trusted_where_it_is_named() {
-    let (config, root) = certificate("localhost");
-    let port = provide(config, OK);
-    let (_server, mut caller) = ask(port, &[("SSL_CERT_FILE", root.to_str().unwrap())]);
-    let head = caller.head();
-    assert_eq!((status(&head), caller.body(&head).as_str()), (200, "ok"));
+/// An app for an upstream with this host name. Clients bring their own keys.
+fn app(port: u16) -> App {
+    App::unset().set("OPENAI_BASE_URL", format!("https://localhost:{port}/v1"))
+}
 
-    let (_server, mut caller) = ask(port, &[]);
-    assert_eq!(failure(&mut caller), (502, "upstream_unreachable".into()));
+/// An upstream that closes after each response without the end that TLS would announce.
+fn start_upstream(authority: &Authority, name: &str, response: &str) -> Upstream {
+    Upstream::with_tls([Turn::from(response).close()], authority.server(name))
 }
 
 #[test]
-fn tls_goes_through_a_proxy() {
-    let (config, root) = certificate("provider.invalid");
-    let proxy = Provider::start();
-    let server = Server::start(&[
-        ("OPENAI_BASE_URL", "https://provider.invalid/v1"),
-        ("HTTPS_PROXY", &proxy.url("")),
-        ("SSL_CERT_FILE", root.to_str().unwrap()),
-    ]);
-    let mut caller = server.send(&request("GET /v1/models", ""));
-    let mut tunnel = proxy.accept();
-    assert!(tunnel.head().starts_with("CONNECT provider.invalid:443 HTTP/1.1\r\n"));
-    tunnel.send("HTTP/1.1 200 OK\r\n\r\n");
-    say(tunnel.stream, config, OK).unwrap();
-    let head = caller.head();
-    assert_eq!((status(&head), caller.body(&head).as_str()), (200, "ok"));
+fn private_root_is_trusted_by_ssl_cert_file_alone() {
+    let authority = Authority::new();
+    let (root, upstream) = (authority.file(), start_upstream(&authority, "localhost", OK));
+    let app = app(upstream.address().port());
+    let trusting = app.clone().set("SSL_CERT_FILE", root.path()).start();
+    let response = trusting.send(&request("GET /v1/models", "")).response();
+    assert_eq!((response.status(), response.text().as_str()), (200, "ok"));
+
+    let app = app.start();
+    assert_proxy_error(&mut app.send(&request("GET /v1/models", "")), 502, "upstream_unreachable");
 }
 
 #[test]
-fn a_certificate_for_another_name_is_not() {
-    let (config, root) = certificate("elsewhere.example");
-    let port = provide(config, OK);
-    let (_server, mut caller) = ask(port, &[("SSL_CERT_FILE", root.to_str().unwrap())]);
-    let head = caller.head();
-    assert_eq!(status(&head), 502);
-    assert!(caller.body(&head).contains("TLS"));
+fn certificate_for_another_name_is_refused() {
+    let authority = Authority::new();
+    let (root, upstream) = (authority.file(), start_upstream(&authority, "elsewhere.example", OK));
+    let app = app(upstream.address().port()).set("SSL_CERT_FILE", root.path()).start();
+    let response = app.send(&request("GET /v1/models", "")).response();
+    response.assert_error(502, "upstream_unreachable");
+    assert!(response.text().contains("TLS"), "{response:?}");
 }
 
 #[test]
-fn a_provider_that_speaks_no_tls_is_said() {
-    let plain = Provider::start();
-    let (_server, mut caller) = ask(plain.address().port(), &[]);
-    let mut asked = plain.accept();
-    asked.send("HTTP/1.1 400 Bad Request\r\n\r\n");
-    assert_eq!(failure(&mut caller), (502, "upstream_unreachable".into()));
+fn tls_to_a_plain_port_is_an_error() {
+    let plain = Endpoint::start(|mut stream| {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        let _ = stream.read(&mut [0; 4096]);
+    });
+    let app = app(plain.address().port()).start();
+    assert_proxy_error(&mut app.send(&request("GET /v1/models", "")), 502, "upstream_unreachable");
 }
 
 #[test]
-fn a_file_without_certificates_is_a_broken_setting() {
+fn file_without_certificates_is_an_invalid_setting() {
     for file in [
         "/nowhere/at/all.pem",
         env!("CARGO_MANIFEST_DIR"),
         concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"),
     ] {
-        let (_server, mut caller) = ask(1, &[("SSL_CERT_FILE", file)]);
-        assert_eq!(failure(&mut caller), (500, "config".into()), "{file}");
-        let (_server, mut caller) =
-            ask(1, &[("SSL_CERT_FILE", file), ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")]);
-        assert_eq!(failure(&mut caller), (500, "config".into()), "without TLS, too: {file}");
+        // Without TLS, too.
+        for url in ["https://localhost:1/v1", "http://127.0.0.1:1/v1"] {
+            let app = App::unset().set("SSL_CERT_FILE", file).set("OPENAI_BASE_URL", url).start();
+            assert_proxy_error(&mut app.send(&request("GET /v1/models", "")), 500, "config");
+        }
     }
 }
 
 #[test]
-fn a_reply_that_is_cut_off_is_not_taken_for_whole() {
-    let (config, root) = certificate("localhost");
-    let port = provide(config, "HTTP/1.1 200 OK\r\n\r\nno length");
-    let (server, mut caller) = ask(
-        port,
-        &[("SSL_CERT_FILE", root.to_str().unwrap()), ("ASK_TOKEN", "t"), ("ASK_OWN_KEYS", "1")],
-    );
-    assert_eq!(status(&caller.head()), 200);
-    assert_eq!(caller.chunk(), "no length");
-    assert_eq!(caller.rest(), "");
-    assert_eq!(server.log()["code"], "upstream_failed");
+fn response_without_length_and_close_notify_is_cut() {
+    let authority = Authority::new();
+    let response = "HTTP/1.1 200 OK\r\n\r\nno length";
+    let (root, upstream) = (authority.file(), start_upstream(&authority, "localhost", response));
+    let app = app(upstream.address().port())
+        .set_all(&[("SSL_CERT_FILE", root.path()), ("ASK_TOKEN", "t"), ("ASK_OWN_KEYS", "1")])
+        .start();
+    let mut client = app.send(&request("GET /v1/models", ""));
+    assert_eq!(client.head().status(), 200);
+    assert_eq!(client.chunk(), "no length");
+    assert_eq!(client.rest(), "");
+    app.assert_logged(200, "upstream_failed");
 }

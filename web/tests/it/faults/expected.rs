@@ -1,14 +1,15 @@
-//! What is promised for each fault, in each shape of answer.
+//! The promise for each fault, in each format.
 
 use serde_json::Value;
+use testkit::Response;
+use testkit::table::{expect, expect_eq};
 
-use super::reply::Reply;
-use super::script::{Connect, Fault, How, PIECES, Script, Stage};
-use crate::support::KEY;
+use super::script::{Connect, FailureMode, Fault, PIECES, Script, Stage};
+use crate::support::{KEY, check_common_headers};
 
-/// The shapes of an answer: what the provider says, or what is asked of us.
+/// The format of an answer, or the upstream's own response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(super) enum Format {
     Proxied,
     Text,
     Json,
@@ -16,169 +17,171 @@ pub(crate) enum Shape {
     Ndjson,
 }
 
-pub(crate) const SHAPES: &[Shape] =
-    &[Shape::Proxied, Shape::Text, Shape::Json, Shape::Sse, Shape::Ndjson];
+pub(super) const FORMATS: &[Format] =
+    &[Format::Proxied, Format::Text, Format::Json, Format::Sse, Format::Ndjson];
 
-/// What the caller gets.
+/// The promise to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Expected {
-    /// The answer, or what the provider says in its place, with this status.
-    Whole(u16),
-    /// A failure of ours: its status, and one of these codes.
-    Failure(u16, &'static [&'static str]),
-    /// The beginning of the answer, and then a break with this code in the log.
-    Broken(&'static str),
-    /// The end of it never comes: this is the last there is.
-    Unending(&'static str),
+pub(super) enum Expected {
+    /// A complete answer, or the upstream's response in its place, with this status.
+    Complete(u16),
+    /// Our error with this status and one of these codes.
+    Error(u16, &'static [&'static str]),
+    /// The beginning of the answer, then a cut with this code in the log.
+    Cut(&'static str),
+    /// An answer that never ends; this comes last.
+    Endless(&'static str),
 }
 
-pub(crate) const LATE: Expected = Expected::Failure(504, &["deadline"]);
+pub(super) const LATE: Expected = Expected::Error(504, &["deadline"]);
 
-/// How often the provider is asked.
-pub(crate) fn attempts(fault: Fault, shape: Shape) -> u64 {
-    use Connect::{NoTls, NotTaken, TlsSilent, WrongName, WrongRoot};
-    let passes = match fault {
-        Fault::Connect(how) => !matches!(how, NotTaken | TlsSilent | NoTls | WrongName | WrongRoot),
-        Fault::In(Stage::Before, how) => matches!(how, How::Closed | How::Reset),
+/// The number of requests to the upstream.
+pub(super) fn attempts(fault: Fault, format: Format) -> u64 {
+    use Connect::{NoTls, Stalled, TlsSilent, WrongName, WrongRoot};
+    let is_transient = match fault {
+        Fault::Connect(failure) => {
+            !matches!(failure, Stalled | TlsSilent | NoTls | WrongName | WrongRoot)
+        }
+        Fault::In(Stage::Before, mode) => {
+            matches!(mode, FailureMode::Closed | FailureMode::Reset)
+        }
         Fault::Status(status) => matches!(status, 429 | 500 | 503),
         Fault::In(..) | Fault::None => false,
     };
-    if passes && shape != Shape::Proxied { 3 } else { 1 }
+    if is_transient && format != Format::Proxied { 3 } else { 1 }
 }
 
 impl Expected {
-    pub(crate) fn of(fault: Fault, shape: Shape) -> Self {
-        use How::{Ended, Nonsense, Silent, TooLarge};
-        use Shape::{Json, Ndjson, Proxied, Sse, Text};
+    pub(super) fn of(fault: Fault, format: Format) -> Self {
+        use FailureMode::{Ended, Nonsense, Silent, TooLarge};
+        use Format::{Json, Ndjson, Proxied, Sse, Text};
         use Stage::{AfterHead, Before, InBody, InHead, LastByte};
-        let failed = |code| Self::Failure(502, code);
-        match (fault, shape) {
-            (Fault::None, _) => Self::Whole(200),
+        let failed = |code| Self::Error(502, code);
+        match (fault, format) {
+            (Fault::None, _) => Self::Complete(200),
             // Also in the proxy: no connection takes longer than 10 s.
-            (Fault::Connect(Connect::NotTaken | Connect::TlsSilent), _) => LATE,
-            // It may be seen in connecting, or in asking.
+            (Fault::Connect(Connect::Stalled | Connect::TlsSilent), _) => LATE,
+            // It shows while connecting or with the request.
             (Fault::Connect(Connect::Reset), _) => {
                 failed(&["upstream_unreachable", "upstream_failed"])
             }
             (Fault::Connect(_), _) => failed(&["upstream_unreachable"]),
-            (Fault::Status(status), Proxied) => Self::Whole(status),
+            (Fault::Status(status), Proxied) => Self::Complete(status),
             (Fault::Status(401), _) => failed(&["upstream_key"]),
-            (Fault::Status(429), _) => Self::Failure(429, &["upstream_busy"]),
+            (Fault::Status(429), _) => Self::Error(429, &["upstream_busy"]),
             (Fault::Status(500..), _) => failed(&["upstream_failed"]),
             (Fault::Status(_), _) => failed(&["upstream_refused"]),
 
-            (Fault::In(stage, Silent), Proxied) => Self::Unending(match stage {
+            (Fault::In(stage, Silent), Proxied) => Self::Endless(match stage {
                 Before | InHead => "",
                 AfterHead => "\r\n\r\n",
                 InBody => PIECES[0],
                 LastByte => "[DONE]",
             }),
-            (Fault::In(LastByte, _), Text | Sse | Ndjson) => Self::Whole(200),
-            (Fault::In(InBody, Silent), Text | Sse | Ndjson) => Self::Broken("deadline"),
+            (Fault::In(LastByte, _), Text | Sse | Ndjson) => Self::Complete(200),
+            (Fault::In(InBody, Silent), Text | Sse | Ndjson) => Self::Cut("deadline"),
             (Fault::In(_, Silent), _) => LATE,
             (Fault::In(Before | InHead, _), _) => failed(&["upstream_failed"]),
-            // It is not ours to judge.
-            (Fault::In(_, Ended | Nonsense | TooLarge), Proxied) => Self::Whole(200),
+            // The proxy does not judge a complete response.
+            (Fault::In(_, Ended | Nonsense | TooLarge), Proxied) => Self::Complete(200),
             (Fault::In(_, TooLarge), Json) => failed(&["answer_too_large"]),
             (Fault::In(_, _), Proxied) | (Fault::In(InBody, _), Text | Sse | Ndjson) => {
-                Self::Broken("upstream_failed")
+                Self::Cut("upstream_failed")
             }
             (Fault::In(..), _) => failed(&["upstream_failed"]),
         }
     }
 
-    /// Whether the reply is as it was promised.
-    pub(crate) fn check(
+    /// Checks a response.
+    pub(super) fn check(
         self,
-        reply: &Reply,
+        response: &Response,
         fault: Fault,
-        shape: Shape,
+        format: Format,
         id: &str,
     ) -> Result<(), String> {
-        let is_ours = shape != Shape::Proxied || matches!(self, Self::Failure(..));
+        let is_ours = format != Format::Proxied || matches!(self, Self::Error(..));
         if is_ours {
-            has_our_headers(reply, id)?;
+            check_common_headers(response, id)?;
         }
-        if reply.head.len() >= 4096 || reply.text().contains(&KEY[KEY.len() - 4..]) {
+        if response.head.len() >= 4096 || response.text().contains(&KEY[KEY.len() - 4..]) {
             return Err("a head of 4 KB, or a part of the key".into());
         }
         match self {
-            Self::Whole(status) => {
-                is(reply.status, status, "the status")?;
-                is(reply.is_whole, true, "whether it is whole")?;
-                self.answer(reply, fault, shape)
+            Self::Complete(status) => {
+                expect_eq(response.status(), status, "the status")?;
+                expect(response.is_complete, "a cut")?;
+                self.check_answer(response, fault, format)
             }
-            Self::Failure(status, codes) => {
-                is(reply.status, status, "the status")?;
-                is(reply.is_whole, true, "whether it is whole")?;
-                let code = reply.header("x-error-code").unwrap_or_default();
-                is(codes.contains(&code.as_str()), true, &format!("the code {code}"))?;
-                failure(reply, shape, &code)
+            Self::Error(status, codes) => {
+                expect_eq(response.status(), status, "the status")?;
+                expect(response.is_complete, "a cut")?;
+                let code = response.header("x-error-code").unwrap_or_default();
+                expect(codes.contains(&code), format!("the code {code}"))?;
+                check_error(response, format, code)
             }
-            Self::Broken(_) => {
-                is(reply.status, 200, "the status")?;
-                is(reply.header("x-error-code"), None, "the code")?;
-                is(
-                    reply.is_whole,
-                    matches!(shape, Shape::Sse | Shape::Ndjson),
-                    "whether it is whole",
+            Self::Cut(_) => {
+                expect_eq(response.status(), 200, "the status")?;
+                expect_eq(response.header("x-error-code"), None, "the code")?;
+                expect_eq(
+                    response.is_complete,
+                    matches!(format, Format::Sse | Format::Ndjson),
+                    "the completeness",
                 )?;
-                self.answer(reply, fault, shape)
+                self.check_answer(response, fault, format)
             }
-            Self::Unending(_) => {
-                is(reply.status, 200, "the status")?;
-                is(reply.is_whole, false, "whether it is whole")?;
-                self.answer(reply, fault, shape)
+            Self::Endless(_) => {
+                expect_eq(response.status(), 200, "the status")?;
+                expect(!response.is_complete, "a complete response")?;
+                self.check_answer(response, fault, format)
             }
         }
     }
 
-    /// What is in a reply that is an answer, or the beginning of one.
-    fn answer(self, reply: &Reply, fault: Fault, shape: Shape) -> Result<(), String> {
-        let is_whole = matches!(self, Self::Whole(_));
-        let text = reply.text();
+    /// Checks the body of an answer, or of its beginning.
+    fn check_answer(self, response: &Response, fault: Fault, format: Format) -> Result<(), String> {
+        let is_complete = matches!(self, Self::Complete(_));
+        let text = response.text();
         let all = PIECES.concat();
-        let answer = if is_whole { all.as_str() } else { PIECES[0] };
-        match shape {
-            Shape::Proxied => {
-                is(reply.body == Script::streamed(fault).content, true, "the provider's words")
-            }
-            Shape::Text => is(text.as_str(), answer, "the text"),
-            Shape::Json => is(json(&text)?["text"].as_str(), Some(answer), "the text"),
-            Shape::Sse => {
+        let answer = if is_complete { all.as_str() } else { PIECES[0] };
+        match format {
+            Format::Proxied => expect(response.body == Script::streamed(fault).content, "the body"),
+            Format::Text => expect_eq(text.as_str(), answer, "the text"),
+            Format::Json => expect_eq(json(&text)?["text"].as_str(), Some(answer), "the text"),
+            Format::Sse => {
                 let events: Vec<&str> = text.split_terminator("\n\n").collect();
                 let (last, pieces) = events.split_last().ok_or("no event")?;
                 let pieces: Result<String, String> = pieces
                     .iter()
                     .map(|event| {
                         let (id, data) = event.split_once("\ndata: ").ok_or("no data")?;
-                        is(id.starts_with("id: "), true, "an id")?;
+                        expect(id.starts_with("id: "), "an id")?;
                         Ok(json(data)?["text"].as_str().ok_or("no text")?.to_owned())
                     })
                     .collect();
-                is(pieces?.as_str(), answer, "the text")?;
-                match is_whole {
-                    true => is(*last, "data: [DONE]", "the end"),
-                    false => {
-                        sentence(&json(last.strip_prefix("data: ").ok_or("no error")?)?["error"])
-                    }
+                expect_eq(pieces?.as_str(), answer, "the text")?;
+                match is_complete {
+                    true => expect_eq(*last, "data: [DONE]", "the end"),
+                    false => check_sentence(
+                        &json(last.strip_prefix("data: ").ok_or("no error")?)?["error"],
+                    ),
                 }
             }
-            Shape::Ndjson => {
+            Format::Ndjson => {
                 let lines: Result<Vec<Value>, String> = text.lines().map(json).collect();
                 let lines = lines?;
                 let kind = |line: &Value| line["type"].as_str().unwrap_or_default().to_owned();
                 let [first, pieces @ .., last] = &lines[..] else { return Err("no lines".into()) };
-                is(kind(first).as_str(), "begin", "the first line")?;
-                is(pieces.iter().all(|line| kind(line) == "item"), true, "items")?;
+                expect_eq(kind(first).as_str(), "begin", "the first line")?;
+                expect(pieces.iter().all(|line| kind(line) == "item"), "items")?;
                 let said: String =
                     pieces.iter().filter_map(|line| line["content"].as_str()).collect();
-                is(said.as_str(), answer, "the text")?;
-                match is_whole {
-                    true => is(kind(last).as_str(), "end", "the last line"),
+                expect_eq(said.as_str(), answer, "the text")?;
+                match is_complete {
+                    true => expect_eq(kind(last).as_str(), "end", "the last line"),
                     false => {
-                        is(kind(last).as_str(), "error", "the last line")?;
-                        sentence(&last["content"])
+                        expect_eq(kind(last).as_str(), "error", "the last line")?;
+                        check_sentence(&last["content"])
                     }
                 }
             }
@@ -186,39 +189,25 @@ impl Expected {
     }
 }
 
-/// The headers that every reply of ours has.
-pub(crate) fn has_our_headers(reply: &Reply, id: &str) -> Result<(), String> {
-    for (name, value) in [
-        ("cache-control", "no-store"),
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
-        ("vary", "Accept, Origin"),
-        ("x-request-id", id),
-    ] {
-        is(reply.header(name).as_deref(), Some(value), name)?;
-    }
-    Ok(())
-}
-
-fn failure(reply: &Reply, shape: Shape, code: &str) -> Result<(), String> {
-    let text = reply.text();
-    match shape {
-        Shape::Text => sentence(&Value::String(text)),
-        Shape::Proxied => {
+fn check_error(response: &Response, format: Format, code: &str) -> Result<(), String> {
+    let text = response.text();
+    match format {
+        Format::Text => check_sentence(&Value::String(text)),
+        Format::Proxied => {
             let error = &json(&text)?["error"];
-            is(error["code"].as_str(), Some(code), "the code in the body")?;
-            sentence(&error["message"])
+            expect_eq(error["code"].as_str(), Some(code), "the code in the body")?;
+            check_sentence(&error["message"])
         }
-        Shape::Json | Shape::Sse | Shape::Ndjson => {
+        Format::Json | Format::Sse | Format::Ndjson => {
             let body = json(&text)?;
-            is(body["code"].as_str(), Some(code), "the code in the body")?;
-            is(&body["error"], &body["message"], "the sentence")?;
-            sentence(&body["error"])
+            expect_eq(body["code"].as_str(), Some(code), "the code in the body")?;
+            expect_eq(&body["error"], &body["message"], "the sentence")?;
+            check_sentence(&body["error"])
         }
     }
 }
 
-fn sentence(value: &Value) -> Result<(), String> {
+fn check_sentence(value: &Value) -> Result<(), String> {
     match value.as_str() {
         Some(text) if text.contains(' ') && text.ends_with('.') => Ok(()),
         _ => Err(format!("no sentence: {value}")),
@@ -227,13 +216,4 @@ fn sentence(value: &Value) -> Result<(), String> {
 
 fn json(text: &str) -> Result<Value, String> {
     serde_json::from_str(text).map_err(|error| format!("{error} in {text:?}"))
-}
-
-/// Says what differs.
-pub(crate) fn is<T: PartialEq + std::fmt::Debug>(
-    what: T,
-    expected: T,
-    name: &str,
-) -> Result<(), String> {
-    if what == expected { Ok(()) } else { Err(format!("{name} is {what:?}, not {expected:?}")) }
 }

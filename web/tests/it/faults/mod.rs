@@ -1,195 +1,182 @@
-//! Everything that fails on either side, as a table: one row a fault, a caller and a shape of answer. Each row is held
-//! against the same promises: the caller gets exactly one reply, the right one and in time, or the break that is promised;
-//! there is exactly one line for it in the log; the provider sees what it should and no more; the next question is
-//! answered; and at the end the process holds what it held before.
+//! The fault table: a failure of the upstream, for a client of some kind, in one format.
+//!
+//! A row has one [`Fault`], one [`Client`], one [`Format`], and the [`Transport`] to the upstream.
+//! Expected of each: the client gets exactly one response, the right one and in time, or the cut
+//! that is promised; the log has one line for it; the upstream sees the right requests and no
+//! more; the next question is answered. In the end the process holds no more than at first.
+//!
+//! One row or some of them: `ROWS='In(InHead, Reset) / Plain' cargo test -p ask-web faults`. The
+//! value is a part of the name that a failure shows.
+//!
+//! A new fault is an entry of [`FAULTS`], its bytes go into `script.rs`, and what is promised for
+//! it into `expected.rs`. It then meets every format, and every client in one of them.
 
-mod callers;
+mod client;
 mod expected;
-mod holder;
-mod load;
-mod pairs;
-mod provider;
-mod recorder;
-mod replies;
-mod reply;
 mod row;
 mod script;
-mod smuggling;
-mod state;
-mod stops;
+mod upstream;
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use serde_json::Value;
+use testkit::http::excerpt;
+use testkit::table::{assert_no_failures, expect, failures, is_selected};
+use testkit::{Resources, all_pairs};
 
-use self::callers::{CALLERS, Caller, Got};
-use self::expected::{LATE, SHAPES, Shape, is};
-use self::provider::{Provider, Way};
-use self::reply::shown;
+use self::client::{CLIENTS, Client, Received, health};
+use self::expected::{FORMATS, Format, LATE};
 use self::row::{NEXT, Row, SOON, TIMEOUT};
-use self::script::{FAULTS, Fault, How, Stage};
-use self::state::Held;
-use crate::support::{KEY, PATIENCE, Server, TOKEN};
+use self::script::{FAULTS, FailureMode, Fault, Stage};
+use self::upstream::{FaultyUpstream, Transport};
+use crate::support::{App, Instance};
 
-/// So many rows are tried at a time.
-const AT_A_TIME: usize = 32;
+/// Rows at a time.
+const WORKERS: usize = 32;
 
-/// Each fault in each shape for a caller who just asks, and a choice of all else.
-fn table() -> Vec<Row> {
-    let each = FAULTS.iter().enumerate().flat_map(|(fault, _)| {
-        SHAPES.iter().enumerate().map(move |(shape, _)| [fault, 0, shape, (fault + shape) % 2])
+/// Each fault in each format for a plain client, and a choice in which any two values meet.
+fn rows() -> Vec<Row> {
+    let each = (0..FAULTS.len()).flat_map(|fault| {
+        (0..FORMATS.len()).map(move |format| [fault, 0, format, (fault + format) % 2])
     });
-    let chosen = pairs::pairs([FAULTS.len(), CALLERS.len(), SHAPES.len(), 2]);
-    let row = |(number, [fault, caller, shape, tls]): (usize, [usize; 4])| {
-        let (fault, caller, shape) = (FAULTS[fault], CALLERS[caller], SHAPES[shape]);
-        let way = match fault {
-            Fault::Connect(how) => Way::Blocked(how),
-            // As much as that takes its time where nothing is optimized.
-            Fault::In(Stage::AfterHead | Stage::InBody, How::TooLarge) => Way::Unhurried,
-            _ if tls == 1 => Way::Tls,
-            _ => Way::Plain,
+    let chosen = all_pairs([FAULTS.len(), CLIENTS.len(), FORMATS.len(), 2]);
+    let row = |(number, [fault, client, format, tls]): (usize, [usize; 4])| {
+        let (fault, client, format) = (FAULTS[fault], CLIENTS[client], FORMATS[format]);
+        let transport = match fault {
+            Fault::Connect(failure) => Transport::Blocked(failure),
+            // Megabytes take long in an unoptimized build.
+            Fault::In(Stage::AfterHead | Stage::InBody, FailureMode::TooLarge) => {
+                Transport::Unlimited
+            }
+            _ if tls == 1 => Transport::Tls,
+            _ => Transport::Plain,
         };
-        Row { number, fault, caller, shape, way }
+        Row { number, fault, client, format, transport }
     };
     (1..).zip(each.chain(chosen)).map(row).collect()
 }
 
-/// A provider, a server before it, and the rows that are tried on them.
+/// An upstream, an app before it, and the rows that they serve.
 struct Group {
-    provider: Provider,
-    server: Server,
+    upstream: FaultyUpstream,
+    app: Instance,
     rows: Vec<Row>,
-    /// By the server, before the first row.
-    held: Held,
+    /// The resources of the app before the first row.
+    before: Resources,
 }
 
 impl Group {
-    fn start(way: Way, rows: Vec<Row>) -> Self {
-        let provider = Provider::start(way);
-        let time =
-            if way == Way::Unhurried { String::new() } else { TIMEOUT.as_secs().to_string() };
-        let roots = provider.roots.as_ref().map(|file| file.to_str().unwrap().to_owned());
-        let server = Server::start(&[
-            ("OPENAI_API_KEY", KEY),
-            ("ASK_TOKEN", TOKEN),
-            ("OPENAI_BASE_URL", &provider.url),
-            ("ASK_TIMEOUT", &time),
-            ("SSL_CERT_FILE", roots.as_deref().unwrap_or_default()),
-        ]);
-        // What is there from the first connection on is not counted, and it is still open.
-        let mut first = server.send(&callers::health("next").replace("close", "keep-alive"));
+    fn start(transport: Transport, rows: Vec<Row>) -> Self {
+        let upstream = FaultyUpstream::start(transport);
+        let mut app = App::at(&upstream.url).set("ASK_OWN_KEYS", "");
+        if transport != Transport::Unlimited {
+            app = app.set("ASK_TIMEOUT", TIMEOUT.as_secs().to_string());
+        }
+        if let Some(roots) = &upstream.roots {
+            app = app.set("SSL_CERT_FILE", roots.path());
+        }
+        let app = app.start();
+        // The first connection allocates what stays. It is open while the resources are counted.
+        let mut first = app.send(&health("next").replace("close", "keep-alive"));
         first.head();
-        let held = Held::by(server.id());
-        let held = Held { descriptors: held.descriptors - 1, ..held };
-        Self { provider, server, rows, held }
+        let before = Resources::of(app.id()).unwrap();
+        let before = Resources { sockets: before.sockets - 1, ..before };
+        Self { upstream, app, rows, before }
     }
 
-    /// Tries one row, as far as caller and provider see it.
-    fn try_row(&self, row: &Row) -> Result<(), String> {
-        let got = self.ask(row);
-        let left = Instant::now();
-        self.provider.sights.wait(row.number, PATIENCE, |sight| sight.open == 0);
-        row.check_reply(&got).map_err(|why| {
-            format!(
-                "{why}\n    got {} bytes, {:?}: {:?}",
-                got.bytes.len(),
-                got.end,
-                shown(&got.bytes)
-            )
+    /// Checks one row, as far as client and upstream see it.
+    fn check(&self, row: &Row) -> Result<(), String> {
+        let received = self.ask(row);
+        let ended = Instant::now();
+        self.upstream.observed.wait(row.number, |observed| observed.open == 0);
+        row.check_response(&received).map_err(|why| {
+            let Received { bytes, end, .. } = &received;
+            format!("{why}\n    got {} bytes, {end:?}: {:?}", bytes.len(), excerpt(bytes))
         })?;
-        is(left.elapsed() < SOON, true, &format!("the provider is let go, {:?}", left.elapsed()))?;
-        match row.way {
-            Way::Blocked(_) => self.is_healthy("next"),
-            Way::Plain | Way::Tls | Way::Unhurried => self.is_answered(row.shape, row.way),
+        let took = ended.elapsed();
+        expect(took < SOON, format!("the end of the upstream's connection, {took:?}"))?;
+        match row.transport {
+            Transport::Blocked(_) => self.check_health("next"),
+            _ => self.check_answer(row.format, row.transport),
         }
     }
 
-    fn ask(&self, row: &Row) -> Got {
-        row.caller.ask(self.server.address, &row.question(), row.last(), || {
-            self.provider.sights.wait(row.number, PATIENCE, |sight| sight.said > 0);
+    fn ask(&self, row: &Row) -> Received {
+        row.client.ask(self.app.address, &row.question(), row.last(), || {
+            self.upstream.observed.wait(row.number, |observed| observed.sent > 0);
         })
     }
 
-    /// A question on a connection of its own, to a provider that does nothing wrong.
-    fn is_answered(&self, shape: Shape, way: Way) -> Result<(), String> {
-        let row = Row { number: NEXT, fault: Fault::None, caller: Caller::Plain, shape, way };
-        row.check_reply(&self.ask(&row)).map_err(|why| format!("the next question: {why}"))
+    /// Asks a question without a fault, on a connection of its own.
+    fn check_answer(&self, format: Format, transport: Transport) -> Result<(), String> {
+        let (fault, client) = (Fault::None, Client::Plain);
+        let row = Row { number: NEXT, fault, client, format, transport };
+        row.check_response(&self.ask(&row)).map_err(|why| format!("the next question: {why}"))
     }
 
-    fn is_healthy(&self, id: &str) -> Result<(), String> {
-        let mut caller = self.server.send(&callers::health(id));
-        let reply = caller.rest();
-        is(reply.starts_with("HTTP/1.1 200 "), true, &format!("healthy: {reply}"))
+    fn check_health(&self, id: &str) -> Result<(), String> {
+        let response = self.app.send(&health(id)).rest();
+        expect(response.starts_with("HTTP/1.1 200 "), format!("health: {response}"))
     }
 
-    /// Whether all has ended as it should once there are no callers; what is wrong, if anything.
+    /// Checks resources, log and requests once all clients have left. Returns the failures.
     fn end(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
-        // Once all connections have ended, all lines have been written.
-        if let Err(held) = self.held.is_back(self.server.id(), PATIENCE) {
-            wrong.push(format!("{held:?} are held, not {:?}", self.held));
-        }
-        wrong.extend(self.is_healthy("end").err());
+        let mut failures = Vec::new();
+        // All lines are written once all connections have ended.
+        let released = self.before.wait_for_release(self.app.id());
+        failures.extend(released.err().map(|error| error.to_string()));
+        failures.extend(self.check_health("end").err());
         let mut lines: HashMap<String, Vec<Value>> = HashMap::new();
         while !lines.contains_key("end") {
-            let line = self.server.log();
+            let line = self.app.log_line();
             lines.entry(line["request_id"].as_str().unwrap().to_owned()).or_default().push(line);
         }
         for row in &self.rows {
             let lines = lines.remove(&row.id()).unwrap_or_default();
-            let sight = self.provider.sights.of(row.number);
-            let checked = row.check_log(&lines).and_then(|()| row.check_requests(&sight));
-            wrong.extend(checked.err().map(|why| format!("{row:?}: {why}")));
+            let observed = self.upstream.observed.of(row.number);
+            let checked = row.check_log(&lines).and_then(|()| row.check_requests(&observed));
+            failures.extend(checked.err().map(|why| format!("{}: {why}", row.name())));
         }
-        let others = lines
-            .into_keys()
-            .filter(|id| !["next", "end", &format!("row-{NEXT}")].contains(&id.as_str()));
-        wrong.extend(others.map(|id| format!("a line in the log for {id}, and nobody asked")));
-        self.provider.mend();
-        let questions =
-            SHAPES.iter().filter_map(|&shape| self.is_answered(shape, Way::Plain).err());
-        wrong.extend(questions.map(|why| format!("after all: {why}")));
-        wrong
+        let known = ["next", "end", &format!("row-{NEXT}")];
+        let others = lines.into_keys().filter(|id| !known.contains(&id.as_str()));
+        failures.extend(others.map(|id| format!("a line in the log for an unknown request {id}")));
+        self.upstream.unblock();
+        let answers =
+            FORMATS.iter().filter_map(|&format| self.check_answer(format, Transport::Plain).err());
+        failures.extend(answers.map(|why| format!("in the end: {why}")));
+        failures
     }
 }
 
 #[test]
-fn whatever_fails_on_either_side_the_promises_are_kept() {
-    let mut rows = table();
+fn promises_are_kept_whatever_fails_on_either_side() {
+    let mut rows = rows();
+    rows.retain(|row| is_selected(&row.name()));
     let count = rows.len();
     let mut groups = Vec::new();
-    while let Some(&Row { way, .. }) = rows.first() {
-        let (of_this, others) = rows.into_iter().partition(|row| row.way == way);
-        groups.push(Group::start(way, of_this));
+    while let Some(&Row { transport, .. }) = rows.first() {
+        let (of_this, others) = rows.into_iter().partition(|row| row.transport == transport);
+        groups.push(Group::start(transport, of_this));
         rows = others;
     }
     let mut queue: Vec<(&Group, &Row)> =
         groups.iter().flat_map(|group| group.rows.iter().map(move |row| (group, row))).collect();
-    // Those that take longest first: the last ones are taken first.
-    queue.sort_by_key(|(_, row)| (row.expected() == LATE, row.shape == Shape::Proxied));
-    let (queue, wrong) = (Mutex::new(queue), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..AT_A_TIME {
-            scope.spawn(|| {
-                while let Some((group, row)) = { queue.lock().unwrap().pop() } {
-                    if let Err(why) = group.try_row(row) {
-                        wrong.lock().unwrap().push(format!("{row:?}: {why}"));
-                    }
-                }
-            });
-        }
-    });
+    // The longest first.
+    queue.sort_by_key(|(_, row)| Reverse((row.expected() == LATE, row.format == Format::Proxied)));
+    let failures =
+        failures(WORKERS, &queue, |(_, row)| row.name(), |(group, row)| group.check(row));
+    let failures = Mutex::new(failures);
     thread::scope(|scope| {
         for group in &groups {
             scope.spawn(|| {
                 let at_the_end = group.end();
-                wrong.lock().unwrap().extend(at_the_end);
+                failures.lock().unwrap().extend(at_the_end);
             });
         }
     });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{} of {count} rows:\n{}", wrong.len(), wrong.join("\n"));
+    assert_no_failures(count, failures.into_inner().unwrap());
 }

@@ -1,43 +1,45 @@
-//! What a provider that fails says before it does.
+//! The bytes that a failing upstream sends before it fails.
 
 use serde_json::json;
+use testkit::chat;
+use testkit::http::chunk;
 
-/// Where it fails.
+/// The place of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// The request has been read, and nothing said.
+pub(super) enum Stage {
+    /// After the request, before the response.
     Before,
-    /// In the middle of the head.
+    /// Within the head.
     InHead,
     /// Between head and body.
     AfterHead,
     /// After the first piece of the answer.
     InBody,
-    /// All but the last byte is said.
+    /// After all but the last byte.
     LastByte,
 }
 
-/// How it fails there.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum How {
+pub(super) enum FailureMode {
     Closed,
     Reset,
     Silent,
-    /// What follows is no HTTP.
+    /// Continues with bytes that are not HTTP.
     Garbage,
-    /// What follows is HTTP, and no answer.
+    /// Continues with HTTP that is no answer.
     Nonsense,
-    /// It says more than anybody can take.
+    /// Continues beyond every limit.
     TooLarge,
-    /// The message ends well, and the answer in it does not.
+    /// Ends the message, but not the answer in it.
     Ended,
 }
 
-/// No connection to ask on.
+/// A failure of connecting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Connect {
+pub(super) enum Connect {
     Refused,
-    NotTaken,
+    Stalled,
     Reset,
     WrongRoot,
     WrongName,
@@ -48,21 +50,21 @@ pub(crate) enum Connect {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub(super) enum Fault {
     None,
     Connect(Connect),
-    In(Stage, How),
+    In(Stage, FailureMode),
     Status(u16),
 }
 
-use How::{Closed, Ended, Garbage, Nonsense, Reset, Silent, TooLarge};
+use FailureMode::{Closed, Ended, Garbage, Nonsense, Reset, Silent, TooLarge};
 use Stage::{AfterHead, Before, InBody, InHead, LastByte};
 
-/// Everything that a provider does wrong, and one that does nothing wrong.
-pub(crate) const FAULTS: &[Fault] = &[
+/// All faults. The first one is none.
+pub(super) const FAULTS: &[Fault] = &[
     Fault::None,
     Fault::Connect(Connect::Refused),
-    Fault::Connect(Connect::NotTaken),
+    Fault::Connect(Connect::Stalled),
     Fault::Connect(Connect::Reset),
     Fault::Connect(Connect::WrongRoot),
     Fault::Connect(Connect::WrongName),
@@ -106,26 +108,21 @@ pub(crate) const FAULTS: &[Fault] = &[
     Fault::Status(503),
 ];
 
-/// The answer, in its two pieces.
-pub(crate) const PIECES: [&str; 2] = ["One", " and two."];
+/// The answer, in two pieces.
+pub(super) const PIECES: [&str; 2] = ["One", " and two."];
 
-/// What a provider says, to the byte.
-pub(crate) struct Script {
-    pub(crate) wire: Vec<u8>,
-    /// What is in the body of it.
-    pub(crate) content: Vec<u8>,
+/// The bytes of an upstream.
+pub(super) struct Script {
+    pub(super) wire: Vec<u8>,
+    /// The body in them, without its framing.
+    pub(super) content: Vec<u8>,
 }
 
 impl Script {
     /// A stream of server-sent events, in chunks.
-    pub(crate) fn streamed(fault: Fault) -> Self {
-        let piece = |text: &str| {
-            format!(
-                "data: {}\n\n",
-                json!({"model": "m-1", "choices": [{"delta": {"content": text}}]})
-            )
-        };
-        let all = [piece(PIECES[0]), piece(PIECES[1]), "data: [DONE]\n\n".to_owned()];
+    pub(super) fn streamed(fault: Fault) -> Self {
+        let [one, two] = PIECES.map(chat::event);
+        let all = [one, two, chat::DONE.to_owned()];
         let head = head(200, "content-type: text/event-stream\r\ntransfer-encoding: chunked\r\n");
         let (mut wire, mut content) = match fault {
             Fault::Status(status) => return Self::status(status),
@@ -138,9 +135,9 @@ impl Script {
             }
         };
         match fault {
-            Fault::In(LastByte, how) => {
+            Fault::In(LastByte, mode) => {
                 wire.pop();
-                wire.push_str(if how == Garbage { "x" } else { "" });
+                wire.push_str(if mode == Garbage { "x" } else { "" });
             }
             Fault::In(_, Garbage) => wire.push_str("none\r\n"),
             Fault::In(_, Nonsense) => add(&mut wire, &mut content, "data: nonsense\n\n"),
@@ -153,11 +150,10 @@ impl Script {
         Self { wire: wire.into(), content: content.into() }
     }
 
-    /// A whole answer, as JSON.
-    pub(crate) fn whole(fault: Fault) -> Self {
-        let answer =
-            json!({"model": "m-1", "choices": [{"message": {"content": PIECES.concat()}}]})
-                .to_string();
+    /// A complete answer, as JSON.
+    pub(super) fn buffered(fault: Fault) -> Self {
+        let choice = json!({"message": {"content": PIECES.concat()}});
+        let answer = json!({"model": chat::MODEL, "choices": [choice]}).to_string();
         let half = answer.len() / 2;
         let sized = |size: usize| {
             head(200, &format!("content-type: application/json\r\ncontent-length: {size}\r\n"))
@@ -204,14 +200,10 @@ impl Script {
 }
 
 fn head(status: u16, headers: &str) -> String {
-    format!("HTTP/1.1 {status} Said\r\nconnection: close\r\n{headers}\r\n")
+    format!("HTTP/1.1 {status} Canned\r\nconnection: close\r\n{headers}\r\n")
 }
 
-fn chunk(bytes: &str) -> String {
-    format!("{:x}\r\n{bytes}\r\n", bytes.len())
-}
-
-/// One more chunk, and the end.
+/// Adds one more chunk, and the end.
 fn add(wire: &mut String, content: &mut String, bytes: &str) {
     wire.push_str(&(chunk(bytes) + "0\r\n\r\n"));
     content.push_str(bytes);
