@@ -102,8 +102,7 @@ impl UpstreamClient {
                 Ok(read) => decoder.decode(&bytes[..read])?,
                 Err(error) => match is_timeout(error, deadline) {
                     false => break End::Truncated,
-                    true if partial && decoder.has_text() => return Ok(decoder.into_partial()),
-                    true => return Err(Failure::Deadline.into()),
+                    true => return decoder.time_out(partial),
                 },
             }
         };

@@ -29,7 +29,7 @@ fn local_example_answers_without_a_key() {
             break address.trim_end_matches('/').to_owned();
         }
     };
-    while !example.stdout.next().contains("stand-in") {}
+    while !example.stdout.next().contains("built-in") {}
 
     let mut client = Wire::connect(address.parse().unwrap());
     let target = "/?question=what%3F";

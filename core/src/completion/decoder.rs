@@ -67,6 +67,8 @@ pub struct Decoder {
     /// Set if a stream has had an event with JSON.
     has_chunks: bool,
     is_done: bool,
+    /// Number of bytes of the body.
+    received: usize,
     info: CompletionInfo,
 }
 
@@ -131,6 +133,7 @@ impl Decoder {
             is_from_messages: false,
             has_chunks: false,
             is_done: false,
+            received: 0,
             info: CompletionInfo::default(),
         }
     }
@@ -166,10 +169,25 @@ impl Decoder {
         self.is_done
     }
 
-    /// Returns the text that was not taken as an answer that ended at the deadline.
-    pub fn into_partial(self) -> Answer {
-        let finish_reason = Some("deadline".into());
-        Answer { text: self.text, info: CompletionInfo { finish_reason, ..self.info } }
+    /// Ends the reply at the deadline and returns the answer, with the text that was not taken.
+    ///
+    /// With `partial`, an incomplete answer counts, with the finish reason `deadline`.
+    ///
+    /// # Errors
+    /// [`Failure::Deadline`] if the answer is incomplete by its bytes.
+    pub fn time_out(mut self, partial: bool) -> Result<Answer, AttemptError> {
+        let is_complete = match &self.body {
+            Body::Whole(body) => self.status.is_success() && closed_length(body).is_some(),
+            Body::Start(_) | Body::Stream(_) => self.info.finish_reason.is_some(),
+        };
+        if is_complete {
+            return self.finish(End::Truncated);
+        }
+        if !partial || !self.has_text {
+            return Err(Failure::Deadline.into());
+        }
+        self.info.finish_reason = Some("deadline".into());
+        Ok(Answer { text: self.text, info: self.info })
     }
 
     /// Ends the reply and returns the answer, with the text that was not taken.
@@ -188,6 +206,10 @@ impl Decoder {
     }
 
     fn decode_bytes(&mut self, bytes: &[u8]) -> Result<(), AttemptError> {
+        self.received += bytes.len();
+        if self.received > MAX_REPLY && !matches!(self.body, Body::Stream(_)) {
+            return Err(Failure::AnswerTooLarge.into());
+        }
         let start;
         let mut bytes = bytes;
         if let Body::Start(kept) = &mut self.body {
@@ -212,12 +234,7 @@ impl Decoder {
             };
         }
         match &mut self.body {
-            Body::Whole(body) if self.status.is_success() => {
-                if body.len() + bytes.len() > MAX_REPLY {
-                    return Err(Failure::AnswerTooLarge.into());
-                }
-                body.extend_from_slice(bytes);
-            }
+            Body::Whole(body) if self.status.is_success() => body.extend_from_slice(bytes),
             Body::Whole(body) => {
                 body.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - body.len())]);
                 self.is_done = body.len() == MAX_ERROR;
@@ -866,14 +883,21 @@ mod tests {
     }
 
     #[test]
-    fn partial_answer_ends_at_the_deadline() {
-        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
-        decoder.decode(chunk("a").as_bytes()).unwrap();
-        assert!(decoder.has_text());
-        let answer = decoder.into_partial();
-        assert_eq!(
-            (answer.text.as_str(), answer.info.finish_reason.as_deref()),
-            ("a", Some("deadline"))
-        );
+    fn deadline_ends_an_answer_that_is_complete_or_may_be_partial() {
+        let time_out = |body: &str, partial: bool| {
+            let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
+            decoder.decode(body.as_bytes()).unwrap();
+            let answer = decoder.time_out(partial).map_err(|error| error.failure.code())?;
+            Ok((answer.text, answer.info.finish_reason.unwrap_or_default()))
+        };
+        let json = r#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#;
+        let stream = format!("{}{STOP}", chunk("a"));
+        for complete in [json, &stream] {
+            assert_eq!(time_out(complete, false), Ok(("a".into(), "stop".into())));
+        }
+        assert_eq!(time_out(&chunk("a"), true), Ok(("a".into(), "deadline".into())));
+        for (body, partial) in [(chunk("a").as_str(), false), (&json[..40], true), ("", true)] {
+            assert_eq!(time_out(body, partial), Err("deadline"), "{body}");
+        }
     }
 }

@@ -106,13 +106,13 @@ pub(super) static UPSTREAM_ROWS: LazyLock<Vec<UpstreamRow>> = LazyLock::new(|| {
             replies(response(200, &["content-type: text/html"], html)),
             &[FAILED],
         ),
-        // At the last byte.
-        ("closes before the last byte", cuts(sized(1), Close), &[FAILED]),
-        ("resets before the last byte", cuts(sized(1), Reset), &[FAILED]),
-        ("silent before the last byte", cuts(sized(1), Hold), &[LATE]),
-        ("closes before the last chunk", Fault::Cuts(unended.clone(), Close), &[FAILED]),
-        ("resets before the last chunk", Fault::Cuts(unended.clone(), Reset), &[FAILED]),
-        ("silent before the last chunk", Fault::Cuts(unended, Hold), &[LATE]),
+        // Behind the end of the JSON, which makes the answer complete.
+        ("closes before the last byte", cuts(sized(1), Close), &[ANSWER]),
+        ("resets before the last byte", cuts(sized(1), Reset), &[ANSWER]),
+        ("silent before the last byte", cuts(sized(1), Hold), &[ANSWER]),
+        ("closes before the last chunk", Fault::Cuts(unended.clone(), Close), &[ANSWER]),
+        ("resets before the last chunk", Fault::Cuts(unended.clone(), Reset), &[ANSWER]),
+        ("silent before the last chunk", Fault::Cuts(unended, Hold), &[ANSWER]),
         (
             "resets a body that ends with EOF",
             cuts(format!("{OK}\r\n{}", &whole[..whole.len() / 2]), Reset),

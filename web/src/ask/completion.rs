@@ -101,10 +101,7 @@ async fn attempt(
             Some(Ok(Some(bytes))) => decoder.decode(&bytes)?,
             Some(Ok(None)) => break End::Eof,
             Some(Err(_)) => break End::Truncated,
-            None if settings.partial && decoder.has_text() => {
-                return Ok(Completion::Buffered(decoder.into_partial()));
-            }
-            None => return Err(Failure::Deadline.into()),
+            None => return decoder.time_out(settings.partial).map(Completion::Buffered),
         }
     };
     decoder.finish(end).map(Completion::Buffered)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ask_core::Failure;
+use ask_core::{Failure, Format};
 use ask_core::completion::{CompletionInfo, End};
 use ask_core::response::{AnswerEncoder, Responder, X_ACCEL_BUFFERING, answer_headers};
 use bytes::Bytes;
@@ -194,15 +194,14 @@ impl AnswerStream {
         self.encoder.keep_alive().map(Piece::next)
     }
 
-    /// Ends the stream at the deadline. With `ASK_PARTIAL`, the text so far is the answer, but a
-    /// text that is cut must not look complete.
+    /// Ends the stream at the deadline. With `ASK_PARTIAL`, the text so far is the answer. Plain text
+    /// cannot tell its finish reason, and a cut text must not look complete.
     fn time_out(&mut self, streaming: Box<StreamingCompletion>) -> Piece {
-        let may_end = self.encoder.failure(&Failure::Deadline, self.responder.lang).is_some();
-        if !self.state.settings.partial || !may_end {
-            return self.fail(&Failure::Deadline);
+        let partial = self.state.settings.partial && self.responder.format != Format::Text;
+        match streaming.decoder.time_out(partial) {
+            Ok(answer) => self.finish(&answer.info, &streaming.model, Vec::new()),
+            Err(error) => self.fail(&error.failure),
         }
-        let answer = streaming.decoder.into_partial();
-        self.finish(&answer.info, &streaming.model, Vec::new())
     }
 
     fn finish(&mut self, info: &CompletionInfo, model: &str, mut bytes: Vec<u8>) -> Piece {
