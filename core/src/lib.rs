@@ -16,7 +16,7 @@
 //! - [`completion`]: the upstream request, its reply, and retries.
 //! - [`failure`]: codes, statuses and messages of everything that can go wrong.
 //! - [`settings`]: the variables, read once.
-//! - [`format`], [`lang`], [`query`]: small types that everything uses.
+//! - [`mod@format`], [`lang`], [`query`]: small types that everything uses.
 
 mod accept;
 pub mod access;
