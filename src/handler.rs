@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use ask_core::access::{RateLimiter, parse_address};
 use ask_core::access_log::{LogEntry, exit_line, millis, open_line, setting_error_line};
 use ask_core::completion::{Cooldowns, CurrentTime, Message, Retry, budget, request};
+use ask_core::json::replace_lone_surrogates;
 use ask_core::request::{RequestContext, single};
 use ask_core::settings::{Redactor, ReplyForm};
 use ask_core::{Answer, AskRequest, Failure, Settings};
@@ -75,7 +76,7 @@ impl Handler {
             RequestContext { request_id: &request_id, local: false, now: SystemTime::now() };
         let settings = &self.settings;
         let mut address = None;
-        let (mut entry, parsed) = match Event::read(event) {
+        let (mut entry, parsed) = match read_event(event) {
             Event::Http(request) => {
                 address = client_address(&request);
                 let parsed = AskRequest::from_request(settings, &request, request_context);
@@ -89,7 +90,7 @@ impl Handler {
                 (event_entry(&request_id), AskRequest::from_event(settings, &event, &request_id))
             }
             // An invalid event has no question either.
-            Event::Unreadable(_) => {
+            Event::Unreadable { .. } => {
                 (event_entry(&request_id), AskRequest::from_event(settings, b"", &request_id))
             }
         };
@@ -217,6 +218,17 @@ impl Handler {
 /// <https://cloud.tencent.com/document/product/583/96099>
 fn client_address<B>(request: &Request<B>) -> Option<IpAddr> {
     parse_address(request.headers().get("x-scf-remote-addr")?.to_str().ok()?)
+}
+
+/// Parses an event. A lone surrogate in a string, such as half of an emoji, becomes U+FFFD.
+fn read_event(event: Vec<u8>) -> Event {
+    match Event::read(event) {
+        Event::Unreadable { event, error } => match replace_lone_surrogates(&event) {
+            Some(repaired) => Event::read(repaired),
+            None => Event::Unreadable { event, error },
+        },
+        event => event,
+    }
 }
 
 /// Starts the log line of an event that is not an HTTP request.

@@ -29,6 +29,11 @@ pub(crate) fn preferred<T>(
     best
 }
 
+/// Returns whether a media type is JSON.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    matches!(media_type, "application/json" | "text/json")
+}
+
 /// Returns the media type of the body in lower case, without parameters.
 pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;

@@ -3,7 +3,7 @@
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 
-use crate::accept::{media_type, preferred};
+use crate::accept::{is_json, media_type, preferred};
 
 /// The format of an answer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,9 @@ impl Format {
         match preferred(headers, ACCEPT, by_range) {
             Some(Self::Text) if n8n_message => Self::Ndjson,
             Some(format) => format,
-            None if media_type(headers).as_deref() == Some("application/json") => Self::Json,
+            None if media_type(headers).is_some_and(|media_type| is_json(&media_type)) => {
+                Self::Json
+            }
             None => Self::Text,
         }
     }

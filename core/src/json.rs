@@ -6,17 +6,23 @@ use serde::de::DeserializeOwned;
 ///
 /// `serde_json` rejects lone surrogates. Texts that were cut between the two halves hold one.
 pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
-    serde_json::from_slice(json).or_else(|error| {
-        let mut at = lone_surrogate(json, 0).ok_or(error)?;
-        let mut repaired = json.to_vec();
-        loop {
-            repaired[at + 2..at + 6].copy_from_slice(b"fffd");
-            match lone_surrogate(&repaired, at) {
-                Some(next) => at = next,
-                None => return serde_json::from_slice(&repaired),
-            }
-        }
+    serde_json::from_slice(json).or_else(|error| match replace_lone_surrogates(json) {
+        Some(repaired) => serde_json::from_slice(&repaired),
+        None => Err(error),
     })
+}
+
+/// Replaces the escaped lone surrogates in JSON by U+FFFD. Returns `None` if there are none.
+pub fn replace_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
+    let mut at = lone_surrogate(json, 0)?;
+    let mut repaired = json.to_vec();
+    loop {
+        repaired[at + 2..at + 6].copy_from_slice(b"fffd");
+        match lone_surrogate(&repaired, at) {
+            Some(next) => at = next,
+            None => return Some(repaired),
+        }
+    }
 }
 
 /// Returns the position of the next escaped lone surrogate. `from` is not inside an escape.

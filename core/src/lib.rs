@@ -16,7 +16,7 @@
 //! - [`completion`]: the upstream request, its reply, and retries.
 //! - [`failure`]: codes, statuses and messages of everything that can go wrong.
 //! - [`settings`]: the variables, read once.
-//! - [`mod@format`], [`lang`], [`query`]: small types that everything uses.
+//! - [`mod@format`], [`lang`], [`query`], [`json`]: small parts that everything uses.
 
 mod accept;
 pub mod access;
@@ -24,8 +24,9 @@ pub mod access_log;
 pub mod completion;
 pub mod failure;
 pub mod format;
-mod json;
+pub mod json;
 pub mod lang;
+mod path;
 pub mod proxy;
 pub mod query;
 pub mod request;

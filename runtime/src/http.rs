@@ -46,7 +46,7 @@ where
                 text_reply(StatusCode::URI_TOO_LONG, "path and query too long (maximum 64 KB)")
             }
             Event::Other(_) => text_reply(StatusCode::BAD_REQUEST, "event is not an HTTP request"),
-            Event::Unreadable(error) => {
+            Event::Unreadable { error, .. } => {
                 text_reply(StatusCode::BAD_REQUEST, &format!("invalid event: {error}"))
             }
         };

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use ask_core::access_log::{LogEntry, millis};
 use ask_host::print_line;
 use bytes::Bytes;
+use http::header::UPGRADE;
 use http::{Request, Response, Version};
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
@@ -44,6 +45,7 @@ impl AccessLog {
         let mut entry = Box::new(LogEntry::new(request, &info.id));
         entry.cold = state.cold.swap(false, Ordering::Relaxed);
         let has_body = !request.body().is_end_stream();
+        let is_upgrade = request.headers().contains_key(UPGRADE);
         Self {
             state,
             client: info.client.clone(),
@@ -52,7 +54,7 @@ impl AccessLog {
             received: info.received,
             version: request.version(),
             is_written: false,
-            _guard: info.client.clone().start_request(has_body),
+            _guard: info.client.clone().start_request(has_body, is_upgrade),
         }
     }
 
@@ -142,8 +144,7 @@ impl Body for LoggedBody {
         }
         match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => {
-                // Trailers are the last frame.
-                if frame.is_trailers() || self.body.is_end_stream() {
+                if self.body.is_end_stream() {
                     self.end();
                 }
                 Poll::Ready(Some(Ok(frame)))

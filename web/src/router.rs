@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use ask_core::access::is_local_host;
 use ask_core::lang::Localized;
 use ask_core::proxy::check_transfer_coding;
-use ask_core::request::{RequestContext, is_own_path};
+use ask_core::request::{OwnPath, RequestContext};
 use ask_core::response::Responder;
 use ask_core::{AskRequest, Failure};
 use ask_host::random_id;
@@ -47,14 +47,14 @@ fn route(state: Arc<AppState>, info: RequestInfo, request: Request<Incoming>) ->
     if let Err(response) = check(&state, &info, &request) {
         return Box::pin(async { response.map(ReplyBody::full) });
     }
-    match request.uri().path() {
-        "/healthz" => {
+    match OwnPath::parse(request.uri().path()) {
+        Some(OwnPath::Health) => {
             let responder = responder(&state, &info, request.headers());
             let response = health(&state, &responder, request.method());
             Box::pin(async { response.map(ReplyBody::full) })
         }
-        path if is_own_path(path) => Box::pin(ask::respond(state, info, request)),
-        _ => Box::pin(proxy::respond(state, info, request)),
+        Some(_) => Box::pin(ask::respond(state, info, request)),
+        None => Box::pin(proxy::respond(state, info, request)),
     }
 }
 
@@ -65,7 +65,7 @@ fn check(
     request: &Request<Incoming>,
 ) -> Result<(), Box<Response<Vec<u8>>>> {
     let headers = request.headers();
-    let is_own = is_own_path(request.uri().path());
+    let is_own = OwnPath::parse(request.uri().path()).is_some();
     if let Err(error) = check_transfer_coding(headers) {
         let mut response = match is_own {
             true => {

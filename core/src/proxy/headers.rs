@@ -64,9 +64,10 @@ pub fn upstream_request_headers(
 /// together with the header.
 pub fn filter_response_headers(headers: &mut HeaderMap, server_key: Option<&Secret>) {
     // The chunks define the length of a chunked message (RFC 9112, 6.3).
-    if headers.contains_key(TRANSFER_ENCODING) {
-        headers.remove(CONTENT_LENGTH);
-    }
+    match single_length(headers).filter(|_| !headers.contains_key(TRANSFER_ENCODING)) {
+        Some(length) => headers.insert(CONTENT_LENGTH, length.into()),
+        None => headers.remove(CONTENT_LENGTH),
+    };
     let named = named_in_connection(headers);
     let is_dropped = |name: &HeaderName| {
         is_hop_by_hop(name.as_str())
@@ -88,6 +89,17 @@ pub fn filter_response_headers(headers: &mut HeaderMap, server_key: Option<&Secr
     if headers.get(CONTENT_TYPE).is_some_and(is_event_stream) {
         headers.insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
     }
+}
+
+/// Returns the length of a message. It may be repeated, in a list or in several headers (RFC 9110,
+/// 8.6). Returns `None` if there is none, or if they differ.
+fn single_length(headers: &HeaderMap) -> Option<u64> {
+    let values = headers.get_all(CONTENT_LENGTH).iter();
+    let mut lengths = values
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|length| str::from_utf8(length).ok()?.trim().parse().ok());
+    let first = lengths.next()?;
+    lengths.all(|length| length == first).then_some(first)?
 }
 
 /// Redacts parts of the key in headers that the client needs. Removes other headers that hold one.
@@ -478,6 +490,12 @@ mod tests {
             &[("x-end", "2")],
         );
         check_response(&[("transfer-encoding", "chunked"), ("content-length", "7")], &[]);
+        check_response(&[("content-length", "7, 7")], &[("content-length", "7")]);
+        check_response(
+            &[("content-length", "7"), ("content-length", "7")],
+            &[("content-length", "7")],
+        );
+        check_response(&[("content-length", "7, 8")], &[]);
         check_response(&[("x-debug", "used sk-server"), ("x-end", "2")], &[("x-end", "2")]);
         check_response(&[("x-request-id", "sk-server-1")], &[("x-request-id", "[...]1")]);
     }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-/// The stages of an API gateway. A gateway may put one before `/v1` in its addresses.
-const STAGES: [&str; 3] = ["/release", "/test", "/prepub"];
+use crate::path::without_stage;
 
 /// Maximum number of times a path is decoded. More is treated as a dot segment, because
 /// `%252525…` would take as many rounds as it has bytes.
@@ -21,7 +20,7 @@ pub enum PathError {
 }
 
 /// Returns the upstream's path and query. Both are unchanged, except that the base path replaces
-/// `/v1`.
+/// `/v1`, and that repeated slashes at the start and a leading stage of a gateway are removed.
 ///
 /// `base_path` has no trailing slash. `allowed` has the prefixes that are forwarded unchanged.
 ///
@@ -36,33 +35,33 @@ pub fn upstream_path<'a>(
     if has_dot_segment(path) {
         return Err(PathError::DotSegment);
     }
-    if !base_path.is_empty() && is_below(path, base_path) {
-        return Ok(path_and_query.into());
+    let slashes = path.bytes().take_while(|byte| *byte == b'/').count();
+    let whole = &path_and_query[slashes.saturating_sub(1)..];
+    let candidates = [Some(whole), without_stage(whole)].into_iter().flatten();
+    let below = |prefix: &str| candidates.clone().find(|candidate| is_below(candidate, prefix));
+    if let Some(kept) = below(base_path).filter(|_| !base_path.is_empty()) {
+        return Ok(kept.into());
     }
-    let stage = STAGES
-        .iter()
-        .find(|stage| path.strip_prefix(**stage).is_some_and(|rest| is_below(rest, "/v1")));
-    let without_stage = &path_and_query[stage.map_or(0, |stage| stage.len())..];
-    if base_path.is_empty() {
-        return Ok(without_stage.into());
-    }
-    if stage.is_some() || is_below(path, "/v1") {
-        let rest = &without_stage["/v1".len()..];
-        return Ok(match base_path == "/v1" {
-            true => without_stage.into(),
-            false => format!("{base_path}{rest}").into(),
+    if let Some(versioned) = below("/v1") {
+        let rest = &versioned["/v1".len()..];
+        return Ok(match base_path {
+            "/v1" => versioned.into(),
+            "" if !rest.starts_with('/') => format!("/{rest}").into(),
+            "" => rest.into(),
+            _ => format!("{base_path}{rest}").into(),
         });
     }
-    match allowed.iter().any(|prefix| is_below(path, prefix)) {
-        true => Ok(path_and_query.into()),
-        false => Err(PathError::NotAllowed),
+    match allowed.iter().find_map(|prefix| below(prefix)) {
+        Some(allowed) => Ok(allowed.into()),
+        None => Err(PathError::NotAllowed),
     }
 }
 
 /// Returns whether the path begins with the prefix, at the end of a segment.
-fn is_below(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || prefix.ends_with('/'))
+fn is_below(path_and_query: &str, prefix: &str) -> bool {
+    path_and_query.strip_prefix(prefix).is_some_and(|rest| {
+        rest.is_empty() || rest.starts_with(['/', '?']) || prefix.ends_with('/')
+    })
 }
 
 /// Returns whether a server could read a `.` or `..` segment in the path.
@@ -109,7 +108,8 @@ mod tests {
         check("/v1", "/v1beta/models", Err(PathError::NotAllowed));
         check("/v1", "/v10/models", Err(PathError::NotAllowed));
         check("/v1", "/V1/models", Err(PathError::NotAllowed));
-        check("/v1", "//v1/models", Err(PathError::NotAllowed));
+        check("/v1", "//v1/models", Ok("/v1/models"));
+        check("/v1", "///release/v1//models", Ok("/v1//models"));
     }
 
     #[test]
@@ -123,10 +123,13 @@ mod tests {
     }
 
     #[test]
-    fn empty_base_path_keeps_every_path() {
-        check("", "/v1/models?x", Ok("/v1/models?x"));
-        check("", "/anything//else", Ok("/anything//else"));
-        check("", "/release/v1/models", Ok("/v1/models"));
+    fn empty_base_path_replaces_v1_too() {
+        check("", "/v1/chat/completions?x", Ok("/chat/completions?x"));
+        check("", "/release/v1/models", Ok("/models"));
+        check("", "/v1", Ok("/"));
+        check("", "/v1?x", Ok("/?x"));
+        check("", "/anything/else", Err(PathError::NotAllowed));
+        check("", "/openai/x", Ok("/openai/x"));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::access::{EXPOSED_HEADERS, check_origin, check_token, cors_headers};
 use crate::completion::Message;
 use crate::failure::Failure;
 use crate::format::Format;
+use crate::json;
 use crate::lang::{Lang, Localized};
 use crate::query::Query;
 use crate::response::Responder;
@@ -97,7 +98,7 @@ impl AskRequest {
     ) -> Result<Self, Box<Response<Vec<u8>>>> {
         let cors = cors_headers(settings, &HeaderMap::new(), false, EXPOSED_HEADERS);
         let responder = Responder::new(Lang::default(), Format::default(), cors, request_id);
-        let event: Option<serde_json::Value> = serde_json::from_slice(event).ok();
+        let event: Option<serde_json::Value> = json::from_slice(event).ok();
         let question = event.as_ref().and_then(|event| event.get("question")?.as_str());
         let messages = match (question, settings.error()) {
             (None, _) => Err(Failure::BodyUnreadable(Localized::new(
@@ -280,7 +281,16 @@ mod tests {
             403,
             "previews",
         );
-        check("GET", question, &[("user-agent", "WhatsApp/2.23")], "", 403, "previews");
+        check("GET", question, &[("x-moz", "prefetch")], "", 503, "Prefetch");
+        for agent in [
+            "WhatsApp/2.23",
+            "Viber/20.9.0.8 CFNetwork/1410.0.3 Darwin/22.6.0",
+            "http.rb/5.1.1 (Mastodon/4.2.0; +https://mastodon.example/) Bot",
+            "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5",
+            "Mozilla/5.0 (compatible; redditbot/1.0; +http://www.reddit.com/feedback)",
+        ] {
+            check("GET", question, &[("user-agent", agent)], "", 403, "previews");
+        }
         check("GET", "/", &[HTML], "", 200, "<!doctype html>");
         check("GET", "/?question=+", &[HTML], "", 200, "<!doctype html>");
         check("HEAD", "/", &[HTML], "", 200, "");
@@ -308,6 +318,36 @@ mod tests {
             policy.contains("frame-ancestors 'none'") && policy.contains("script-src 'sha256-"),
             "{policy}"
         );
+    }
+
+    #[test]
+    fn browsers_inside_apps_may_ask() {
+        for app in [
+            "MicroMessenger/8.0.44",
+            "wxwork/4.1.10 MicroMessenger/7.0.1",
+            "DingTalk/7.0.40",
+            "Lark/7.5.8",
+            "Teams/24152.412",
+            "WhatsApp/2.24.1",
+            "Viber/22.1",
+        ] {
+            let agent = format!("Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) {app}");
+            let headers = [HTML, ("user-agent", agent.as_str())];
+            let settings = settings(&[]);
+            assert!(send_to(&settings, "GET", "/?question=hi", &headers, "").is_ok(), "{app}");
+        }
+    }
+
+    #[test]
+    fn openai_client_at_the_event_function_is_told_about_the_web_function() {
+        for (method, path) in [("POST", "/v1/chat/completions"), ("GET", "/release/v1/models")] {
+            let response = response_to(&settings(&[]), method, path, &[], "");
+            assert_eq!(response.status(), StatusCode::NOT_FOUND);
+            assert_eq!(response.headers()[X_ERROR_CODE], "not_found");
+            let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+            let message = body["error"]["message"].as_str().unwrap();
+            assert!(message.contains("Web function"), "{message}");
+        }
     }
 
     #[track_caller]

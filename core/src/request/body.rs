@@ -1,11 +1,15 @@
 //! The body of a request to the question endpoint.
 
+use std::borrow::Cow;
+
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use crate::accept::media_type;
+use crate::accept::{is_json, media_type};
 use crate::failure::Failure;
+use crate::json;
 use crate::lang::Localized;
 use crate::query::{NotUtf8, Query};
 
@@ -27,25 +31,39 @@ impl Body {
     ///
     /// Fails if the body is invalid, or has a content type that holds no question.
     pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Self, Failure> {
-        // Editors on Windows start a file with a byte order mark.
-        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         if body.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::Empty);
         }
         match media_type(headers).as_deref() {
-            Some(json) if json == "application/json" || json.ends_with("+json") => Self::json(body),
-            Some("application/x-www-form-urlencoded") => Self::form(text(body)?),
-            Some("text/plain") => Ok(Self::Text(text(body)?.to_owned())),
+            Some(media_type) if is_json(media_type) || media_type.ends_with("+json") => {
+                Self::json(&text(headers, body)?)
+            }
+            Some("application/x-www-form-urlencoded") => Self::form(&text(headers, body)?),
+            Some("text/plain") => Self::text(&text(headers, body)?),
             Some(_) => Err(Failure::UnsupportedMediaType),
-            None => match body.trim_ascii_start().first() {
-                Some(b'{' | b'[' | b'"') => Self::json(body),
-                _ => Ok(Self::Text(text(body)?.to_owned())),
-            },
+            None => {
+                let text = text(headers, body)?;
+                match text.trim_start().starts_with(['{', '[', '"']) {
+                    true => Self::json(&text),
+                    false => Self::text(&text),
+                }
+            }
         }
     }
 
-    fn json(body: &[u8]) -> Result<Self, Failure> {
-        match serde_json::from_str(text(body)?) {
+    fn text(text: &str) -> Result<Self, Failure> {
+        match text.trim() {
+            "" => Ok(Self::Empty),
+            // UTF-16 without a label and a byte order mark, or a binary file.
+            text if text.contains('\0') => {
+                Err(unreadable("its text has NUL characters", "文本里有 NUL 字符"))
+            }
+            text => Ok(Self::Text(text.to_owned())),
+        }
+    }
+
+    fn json(text: &str) -> Result<Self, Failure> {
+        match json::from_slice(text.as_bytes()) {
             Ok(Value::Object(object)) => Ok(Self::Object(object)),
             Ok(Value::String(text)) => Ok(Self::Text(text)),
             Ok(_) => Err(unreadable(
@@ -59,8 +77,11 @@ impl Body {
     /// Parses a form. `curl -d` labels everything as a form, so it may also be a JSON object or the
     /// bare question.
     fn form(body: &str) -> Result<Self, Failure> {
+        if body.trim().is_empty() {
+            return Ok(Self::Empty);
+        }
         if body.starts_with('{')
-            && let Ok(Value::Object(object)) = serde_json::from_str(body)
+            && let Ok(Value::Object(object)) = json::from_slice(body.as_bytes())
         {
             return Ok(Self::Object(object));
         }
@@ -90,8 +111,30 @@ impl Body {
     }
 }
 
-fn text(body: &[u8]) -> Result<&str, NotUtf8> {
-    str::from_utf8(body).map_err(|_| NotUtf8)
+/// Returns the text of a body without its byte order mark. It is UTF-8, or UTF-16 if a byte order
+/// mark or the `charset` says so.
+fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, str>, NotUtf8> {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+    let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
+    let charset = content_type.split(';').find_map(|part| part.trim().strip_prefix("charset="));
+    let charset = charset.unwrap_or_default().trim_matches('"');
+    let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (units, rest) = bytes.as_chunks();
+        let text = char::decode_utf16(units.iter().copied().map(unit)).collect::<Result<_, _>>();
+        text.ok().filter(|_| rest.is_empty()).map(Cow::Owned).ok_or(NotUtf8)
+    };
+    match (body, charset) {
+        // Editors on Windows start a file with a byte order mark.
+        ([0xEF, 0xBB, 0xBF, text @ ..], _) => {
+            str::from_utf8(text).map(Cow::Borrowed).map_err(|_| NotUtf8)
+        }
+        ([0xFF, 0xFE, text @ ..], _) => utf16(text, u16::from_le_bytes),
+        ([0xFE, 0xFF, text @ ..], _) => utf16(text, u16::from_be_bytes),
+        (text, "utf-16le") => utf16(text, u16::from_le_bytes),
+        // Without a byte order mark, UTF-16 is big-endian (RFC 2781, 4.3).
+        (text, "utf-16be" | "utf-16") => utf16(text, u16::from_be_bytes),
+        (text, _) => str::from_utf8(text).map(Cow::Borrowed).map_err(|_| NotUtf8),
+    }
 }
 
 pub(super) fn unreadable(en: &'static str, zh: &'static str) -> Failure {

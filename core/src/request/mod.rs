@@ -9,5 +9,5 @@ mod question;
 mod without_model;
 
 pub use ask::{AskRequest, RequestContext};
-pub use own_path::is_own_path;
+pub use own_path::{OwnFile, OwnPath};
 pub use question::single;

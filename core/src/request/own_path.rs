@@ -1,8 +1,21 @@
-//! The paths that the Web function answers itself.
+//! The paths that the functions answer themselves.
+
+use crate::path::segments;
+
+/// A path of the Web function. All others are the upstream's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnPath {
+    /// The question endpoint.
+    Question,
+    /// The health check.
+    Health,
+    /// A file that browsers and robots ask for.
+    File(OwnFile),
+}
 
 /// A file that browsers and robots ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum OwnFile {
+pub enum OwnFile {
     /// The script of the chat widget.
     Widget,
     /// `robots.txt`, which disallows all.
@@ -11,8 +24,22 @@ pub(super) enum OwnFile {
     Icon,
 }
 
+impl OwnPath {
+    /// Returns the function's own path, or `None` for a path of the upstream.
+    ///
+    /// Repeated slashes, a slash at the end and a leading stage of a gateway do not count.
+    pub fn parse(path: &str) -> Option<Self> {
+        let mut segments = segments(path);
+        match (segments.next(), segments.next()) {
+            (None | Some("ask"), None) => Some(Self::Question),
+            (Some("healthz"), None) => Some(Self::Health),
+            (Some(name), None) => OwnFile::from_name(name).map(Self::File),
+            (_, Some(_)) => None,
+        }
+    }
+}
+
 impl OwnFile {
-    /// Returns the file of this name.
     fn from_name(name: &str) -> Option<Self> {
         match name {
             "widget.js" => Some(Self::Widget),
@@ -25,14 +52,16 @@ impl OwnFile {
 
     /// Returns the file that the last segment names. A gateway may add segments before it.
     pub(super) fn from_path(path: &str) -> Option<Self> {
-        Self::from_name(path.rsplit('/').next().unwrap_or_default())
+        Self::from_name(segments(path).last()?)
     }
 }
 
-/// Returns whether a path belongs to the Web function. All others are the upstream's.
-pub fn is_own_path(path: &str) -> bool {
-    let file = path.strip_prefix('/').and_then(OwnFile::from_name);
-    matches!(path, "/" | "/ask" | "/healthz") || file.is_some()
+/// Returns whether a path is one of OpenAI's API. The event function does not serve it.
+pub(super) fn is_openai_path(path: &str) -> bool {
+    let mut below_v1 = segments(path).skip_while(|segment| *segment != "v1").skip(1).peekable();
+    let is_below = below_v1.peek().is_some();
+    let last = below_v1.last().unwrap_or_default();
+    is_below && ["completions", "responses", "embeddings", "models"].contains(&last)
 }
 
 #[cfg(test)]
@@ -40,14 +69,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_paths_are_exact() {
-        for path in ["/", "/ask", "/healthz", "/widget.js", "/robots.txt", "/favicon.ico"] {
-            assert!(is_own_path(path), "{path}");
+    fn own_paths_are_few() {
+        for (path, expected) in [
+            ("/", OwnPath::Question),
+            ("", OwnPath::Question),
+            ("//", OwnPath::Question),
+            ("/ask", OwnPath::Question),
+            ("/ask/", OwnPath::Question),
+            ("/release/", OwnPath::Question),
+            ("/test/ask", OwnPath::Question),
+            ("/healthz", OwnPath::Health),
+            ("/widget.js", OwnPath::File(OwnFile::Widget)),
+            ("/prepub/widget.js", OwnPath::File(OwnFile::Widget)),
+            ("/robots.txt", OwnPath::File(OwnFile::Robots)),
+            ("/favicon.ico", OwnPath::File(OwnFile::Icon)),
+            ("/apple-touch-icon-precomposed.png", OwnPath::File(OwnFile::Icon)),
+        ] {
+            assert_eq!(OwnPath::parse(path), Some(expected), "{path}");
         }
-        assert!(is_own_path("/apple-touch-icon-precomposed.png"));
-        for path in ["", "/v1", "/v1/models", "/ask/x", "/v1/widget.js", "widget.js"] {
-            assert!(!is_own_path(path), "{path}");
+        for path in ["/v1", "/v1/models", "/ask/x", "/v1/widget.js", "/release/v1", "/asks"] {
+            assert_eq!(OwnPath::parse(path), None, "{path}");
         }
-        assert_eq!(OwnFile::from_path("/release/widget.js"), Some(OwnFile::Widget));
+        assert_eq!(OwnFile::from_path("/any/widget.js"), Some(OwnFile::Widget));
+    }
+
+    #[test]
+    fn openai_paths_end_in_a_known_name_below_v1() {
+        for path in [
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/responses/",
+            "/v1/embeddings",
+            "/release/v1/models",
+            "/fn//v1/models",
+        ] {
+            assert!(is_openai_path(path), "{path}");
+        }
+        for path in ["/", "/v1", "/v1/ask", "/models", "/chat/completions", "/v1/models/gpt"] {
+            assert!(!is_openai_path(path), "{path}");
+        }
     }
 }

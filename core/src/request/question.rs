@@ -85,7 +85,7 @@ fn conversation(messages: &[Value], has_system_prompt: bool) -> Result<Vec<Messa
                 ));
             }
         };
-        let content = content(message, role)?.trim().to_owned();
+        let content = content(message, role)?;
         // The history of a widget may hold an empty answer that was cut off.
         if !content.is_empty() || index + 1 == messages.len() {
             conversation.push(Message { role, content });
@@ -99,19 +99,27 @@ fn conversation(messages: &[Value], has_system_prompt: bool) -> Result<Vec<Messa
     }
 }
 
-/// Returns the text of a message: OpenAI's `content`, a string or parts, deep-chat's `text`, or the
-/// AI SDK's `parts`.
+/// Returns the text of a message, trimmed: OpenAI's `content`, a string or parts, deep-chat's
+/// `text`, or the AI SDK's `parts`.
 fn content(message: &Value, role: Role) -> Result<String, Failure> {
-    let content = ["content", "text", "parts"].iter().find_map(|name| match &message[*name] {
-        Value::Null => None,
-        content => Some(content),
-    });
-    match content {
-        None => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text.clone()),
-        Some(Value::Array(parts)) => join_parts(parts, role),
-        Some(_) => Err(unreadable("the content of a message is not text", "消息的内容不是文本")),
+    for name in ["content", "text", "parts"] {
+        let text = match &message[name] {
+            Value::Null => continue,
+            Value::String(text) => text.trim().to_owned(),
+            Value::Array(parts) => join_parts(parts, role)?.trim().to_owned(),
+            _ => {
+                return Err(unreadable(
+                    "the content of a message is not text",
+                    "消息的内容不是文本",
+                ));
+            }
+        };
+        // Another member may have the text.
+        if !text.is_empty() {
+            return Ok(text);
+        }
     }
+    Ok(String::new())
 }
 
 /// Joins the texts of the parts. Other parts of an answer are skipped, such as steps and sources.
@@ -217,6 +225,30 @@ mod tests {
     }
 
     #[test]
+    fn lone_surrogates_become_replacement_characters() {
+        for content_type in [JSON, FORM, "", "application/ld+json", "text/json"] {
+            check("", content_type, r#"{"question":"party \ud83d now"}"#, "party \u{fffd} now");
+        }
+    }
+
+    #[test]
+    fn utf16_is_decoded_or_rejected() {
+        let encode = |text: &str, unit: fn(u16) -> [u8; 2]| {
+            text.encode_utf16().flat_map(unit).collect::<Vec<u8>>()
+        };
+        let (le, be) = (u16::to_le_bytes as fn(u16) -> [u8; 2], u16::to_be_bytes as _);
+        check("", "text/plain; charset=utf-16le", encode("你好 hi", le), "你好 hi");
+        check("", "text/plain; charset=\"UTF-16BE\"", encode("hi", be), "hi");
+        check("", "text/plain", encode("\u{feff}hi", le), "hi");
+        check("", JSON, encode("\u{feff}{\"q\":\"hi\"}", be), "hi");
+        check("", "", encode("\u{feff}{\"q\":\"hi\"}", le), "hi");
+        reject("", "text/plain", encode("hi", le), "body_unreadable");
+        reject("", "", encode("hi", be), "body_unreadable");
+        reject("", "text/plain; charset=utf-16", b"hi!", "body_unreadable");
+        reject("", "text/plain; charset=utf-16le", b"\x00\xd8", "body_unreadable");
+    }
+
+    #[test]
     fn question_in_a_form() {
         check("", FORM, "question=C%2B%2B+is%3F", "C++ is?");
         check("", FORM, "other=1&q=hi", "hi");
@@ -253,7 +285,7 @@ mod tests {
             {"role":"user","text":"a"},
             {"role":"ai","text":"b"},
             {"role":"assistant","content":""},
-            {"role":"assistant","parts":[{"type":"step-start"},{"type":"text","text":"c"}]},
+            {"role":"assistant","content":"","parts":[{"type":"step-start"},{"type":"text","text":"c"}]},
             {"role":"user","content":[{"type":"text","text":"What is "},{"type":"text","text":"Rust? "}]}
         ]}"#;
         let messages: Vec<_> = ask("", JSON, body.as_bytes()).unwrap();

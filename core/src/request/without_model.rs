@@ -1,26 +1,34 @@
 //! Requests that never reach the model, and their responses. None of them needs a token.
 
 use http::header::USER_AGENT;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::json;
 
-use super::own_path::OwnFile;
+use super::own_path::{OwnFile, is_openai_path};
 use crate::access::preflight_headers;
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::lang::Localized;
 use crate::response::page::{ask_page, widget};
-use crate::response::{METHODS, Responder};
+use crate::response::{METHODS, Responder, X_ERROR_CODE};
 
-/// User agents of link previews. They fetch links from chats that no person has opened.
-const PREVIEW_AGENTS: [&str; 7] = [
+/// Robots that fetch links for previews. No person has opened these links.
+const PREVIEW_ROBOTS: [&str; 8] = [
     "slackbot",
     "twitterbot",
     "facebookexternalhit",
     "telegrambot",
-    "whatsapp",
     "discordbot",
     "linkedinbot",
+    "skypeuripreview",
+    "redditbot",
 ];
+
+/// Programs that fetch previews under their own name. Their browsers begin with `Mozilla/`.
+const PREVIEW_PROGRAMS: [&str; 3] = ["whatsapp/", "viber/", "mastodon/"];
+
+/// The code of an unknown path. The proxy has it too.
+const NOT_FOUND: &str = "not_found";
 
 const ROBOTS_TXT: &str = "User-agent: *\nDisallow: /\n";
 
@@ -48,8 +56,12 @@ pub(super) fn respond<B>(
         Method::GET | Method::HEAD | Method::POST => {}
         _ => return Some(responder.failure(&Failure::MethodNotAllowed)),
     }
-    if let Some(file) = OwnFile::from_path(request.uri().path()) {
+    let path = request.uri().path();
+    if let Some(file) = OwnFile::from_path(path) {
         return Some(own_file(responder, file));
+    }
+    if is_openai_path(path) {
+        return Some(not_the_proxy(responder));
     }
     if is_prefetch(headers) {
         let text = Localized::new("Prefetch requests are not answered.", "不回答预取请求。");
@@ -85,13 +97,32 @@ fn own_file(responder: &Responder, file: OwnFile) -> Response<Vec<u8>> {
     }
 }
 
+/// Returns the response to an OpenAI client, in OpenAI's error shape.
+fn not_the_proxy(responder: &Responder) -> Response<Vec<u8>> {
+    let message = Localized::new(
+        "This function only answers questions: OpenAI clients need the Web function (ask-web).",
+        "这个函数只回答问题：OpenAI 客户端需要 Web 函数（ask-web）。",
+    );
+    let error = json!({
+        "message": message.get(responder.lang),
+        "type": "invalid_request_error",
+        "param": null,
+        "code": NOT_FOUND,
+    });
+    let body = json!({ "error": error }).to_string();
+    let content_type = Format::Json.content_type();
+    let mut response = responder.response(StatusCode::NOT_FOUND, content_type, body);
+    response.headers_mut().insert(X_ERROR_CODE, HeaderValue::from_static(NOT_FOUND));
+    response
+}
+
 fn text_response(responder: &Responder, status: StatusCode, text: &Localized) -> Response<Vec<u8>> {
     responder.response(status, Format::Text.content_type(), text.get(responder.lang))
 }
 
 /// Returns whether a browser fetches in advance what the user may open next.
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    let names = ["sec-purpose", "purpose"];
+    let names = ["sec-purpose", "purpose", "x-moz"];
     names.iter().filter_map(|name| headers.get(*name)?.to_str().ok()).any(|purpose| {
         let purpose = purpose.to_ascii_lowercase();
         purpose.contains("prefetch") || purpose.contains("prerender")
@@ -104,5 +135,7 @@ fn is_link_preview(headers: &HeaderMap) -> bool {
         .and_then(|agent| agent.to_str().ok())
         .unwrap_or_default()
         .to_ascii_lowercase();
-    PREVIEW_AGENTS.iter().any(|preview| agent.contains(preview))
+    let is_program = PREVIEW_PROGRAMS.iter().any(|program| agent.contains(program));
+    PREVIEW_ROBOTS.iter().any(|robot| agent.contains(robot))
+        || is_program && !agent.starts_with("mozilla/")
 }

@@ -5,6 +5,8 @@ use http::uri::Scheme;
 
 use crate::lang::Localized;
 
+const OPENAI_HOST: &str = "api.openai.com";
+
 /// The parsed base URL: everything before `/chat/completions`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
@@ -21,7 +23,7 @@ impl Default for BaseUrl {
     /// Returns OpenAI's base URL.
     fn default() -> Self {
         let completions = Uri::from_static("https://api.openai.com/v1/chat/completions");
-        Self { https: true, authority: "api.openai.com".into(), path: "/v1".into(), completions }
+        Self { https: true, authority: OPENAI_HOST.into(), path: "/v1".into(), completions }
     }
 }
 
@@ -64,7 +66,12 @@ impl BaseUrl {
         if authority.host().is_empty() || !is_port {
             return Err(not_a_url());
         }
-        let path = uri.path().trim_end_matches('/');
+        let is_openai = authority.host().eq_ignore_ascii_case(OPENAI_HOST);
+        let path = match uri.path().trim_end_matches('/') {
+            // Documents show OpenAI's address without the path of its only version.
+            "" if is_openai => "/v1",
+            path => path,
+        };
         if path.ends_with("/chat/completions") {
             return Err(Localized::new(
                 "must end before /chat/completions",
@@ -99,7 +106,7 @@ impl BaseUrl {
 
     /// Returns whether this is OpenAI's own API.
     pub fn is_openai(&self) -> bool {
-        self.host().eq_ignore_ascii_case("api.openai.com")
+        self.host().eq_ignore_ascii_case(OPENAI_HOST)
     }
 }
 
@@ -121,6 +128,7 @@ mod tests {
         let completions = "https://api.openai.com/v1/chat/completions";
         check("https://api.openai.com/v1", completions, "api.openai.com", 443);
         check("https://api.openai.com/v1/", completions, "api.openai.com", 443);
+        check("https://api.openai.com", completions, "api.openai.com", 443);
         check(
             "https://api.deepseek.com",
             "https://api.deepseek.com/chat/completions",

@@ -23,8 +23,13 @@ pub enum Event {
     /// JSON that is not an HTTP request, such as a console test, an SDK call or a timer. Holds
     /// the event's bytes.
     Other(Vec<u8>),
-    /// Invalid JSON, or an HTTP request with an invalid member. Holds the error message.
-    Unreadable(String),
+    /// Invalid JSON, or an HTTP request with an invalid member.
+    Unreadable {
+        /// The event's bytes.
+        event: Vec<u8>,
+        /// The reason.
+        error: String,
+    },
 }
 
 impl Event {
@@ -36,7 +41,7 @@ impl Event {
         match parse(&bytes) {
             Ok(Some(event)) => event,
             Ok(None) => Event::Other(bytes),
-            Err(error) => Event::Unreadable(error),
+            Err(error) => Event::Unreadable { event: bytes, error },
         }
     }
 }

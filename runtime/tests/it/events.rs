@@ -81,7 +81,7 @@ fn unreadable_events_have_an_error_message() {
         ),
     ] {
         match Event::read(event.to_vec()) {
-            Event::Unreadable(error) => assert!(error.contains(message), "{error}"),
+            Event::Unreadable { error, .. } => assert!(error.contains(message), "{error}"),
             other => panic!("{other:?}"),
         }
     }
@@ -94,7 +94,7 @@ fn truncated_event_is_unreadable() {
         let whole = event.trim_ascii_end().len();
         for length in 0..whole {
             assert!(
-                matches!(Event::read(event[..length].to_vec()), Event::Unreadable(_)),
+                matches!(Event::read(event[..length].to_vec()), Event::Unreadable { .. }),
                 "{length} of {name}"
             );
         }

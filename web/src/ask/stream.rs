@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ask_core::{Failure, Format};
 use ask_core::completion::{CompletionInfo, End};
 use ask_core::response::{AnswerEncoder, Responder, X_ACCEL_BUFFERING, answer_headers};
+use ask_core::{Failure, Format};
 use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::unfold;

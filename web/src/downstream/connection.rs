@@ -1,5 +1,6 @@
 //! The client's connection, and the timeouts on it.
 
+use std::borrow::Cow;
 use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Shutdown};
@@ -15,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+
+use super::request_line::RequestLines;
 
 /// Timeout for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,6 +49,8 @@ pub(crate) struct ClientHandle {
     socket: Socket,
     phase: Mutex<Phase>,
     has_unread_body: AtomicBool,
+    /// Set while no request has had a body or an upgrade.
+    has_heads_only: AtomicBool,
     /// Dropped with the connection. A graceful stop waits for it.
     _running: watch::Receiver<()>,
 }
@@ -84,10 +89,13 @@ enum Phase {
     Idle(Instant),
 }
 
-/// The bytes of a client's connection.
+/// The bytes of a client's connection. Request targets are encoded: see [`RequestLines`].
 pub(crate) struct ClientIo {
     read: OwnedReadHalf,
     client: Arc<ClientHandle>,
+    lines: RequestLines,
+    /// Encoded bytes that did not fit into the reader's buffer.
+    encoded: Vec<u8>,
 }
 
 /// Marks a request as in progress while it exists.
@@ -104,15 +112,26 @@ impl ClientHandle {
         let (read, socket) = stream.into_split();
         let socket = Socket(Some(socket));
         let phase = Mutex::new(Phase::Head(Instant::now()));
-        let has_unread_body = AtomicBool::new(false);
-        let client = Arc::new(Self { peer, socket, phase, has_unread_body, _running: running });
-        (ClientIo { read, client: client.clone() }, client)
+        let client = Arc::new(Self {
+            peer,
+            socket,
+            phase,
+            has_unread_body: AtomicBool::new(false),
+            has_heads_only: AtomicBool::new(true),
+            _running: running,
+        });
+        let (lines, encoded) = Default::default();
+        (ClientIo { read, client: client.clone(), lines, encoded }, client)
     }
 
-    /// Starts a request. `has_body` is set if it has a body to read.
-    pub(crate) fn start_request(self: Arc<Self>, has_body: bool) -> RequestGuard {
+    /// Starts a request. `has_body` is set if it has a body to read, `is_upgrade` if it asks for
+    /// another protocol.
+    pub(crate) fn start_request(self: Arc<Self>, has_body: bool, is_upgrade: bool) -> RequestGuard {
         *self.phase() = Phase::Busy(None);
         self.has_unread_body.store(has_body, Ordering::Relaxed);
+        if has_body || is_upgrade {
+            self.has_heads_only.store(false, Ordering::Relaxed);
+        }
         RequestGuard(self)
     }
 
@@ -221,12 +240,54 @@ impl AsyncRead for ClientIo {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        let this = &mut *self;
+        if !this.encoded.is_empty() {
+            this.pass_on_encoded(buf);
+            return Poll::Ready(Ok(()));
+        }
+        loop {
+            let start = buf.filled().len();
+            ready!(Pin::new(&mut this.read).poll_read(cx, buf))?;
+            let is_start = this.start_head();
+            let bytes = &buf.filled()[start..];
+            let line = match is_start {
+                true if bytes.is_empty() => Some(this.lines.take_partial().into()),
+                true => this.lines.read(bytes),
+                false => Some(Cow::Borrowed(bytes)),
+            };
+            match line {
+                Some(Cow::Borrowed(bytes)) => {
+                    this.lines.record(bytes);
+                    return Poll::Ready(Ok(()));
+                }
+                Some(Cow::Owned(encoded)) => {
+                    buf.set_filled(start);
+                    this.encoded = encoded;
+                    this.pass_on_encoded(buf);
+                    return Poll::Ready(Ok(()));
+                }
+                None => buf.set_filled(start),
+            }
+        }
+    }
+}
+
+impl ClientIo {
+    /// Records that bytes of a head may have arrived. Returns whether they start one.
+    fn start_head(&self) -> bool {
         let mut phase = self.client.phase();
-        if let Phase::Idle(_) = *phase {
+        let is_idle = matches!(*phase, Phase::Idle(_));
+        if is_idle {
             *phase = Phase::Head(Instant::now());
         }
-        Poll::Ready(Ok(()))
+        self.lines.is_at_start(is_idle && self.client.has_heads_only.load(Ordering::Relaxed))
+    }
+
+    fn pass_on_encoded(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = self.encoded.len().min(buf.remaining());
+        let bytes: Vec<u8> = self.encoded.drain(..length).collect();
+        buf.put_slice(&bytes);
+        self.lines.record(&bytes);
     }
 }
 

@@ -157,9 +157,9 @@ impl Body for ForwardedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        // Nothing follows trailers.
-        self.ended =
-            frame.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+        // Trailers are not forwarded, and nothing follows them.
+        let frame = frame.filter(|frame| !frame.as_ref().is_ok_and(Frame::is_trailers));
+        self.ended = frame.is_none();
         Poll::Ready(frame.map(|frame| frame.map_err(|_| BodyError { code: "upstream_failed" })))
     }
 
