@@ -263,7 +263,7 @@ impl Decoder {
     fn end_body(&mut self, body: Body, end: End) -> Result<(), AttemptError> {
         match body {
             Body::Whole(body) if self.is_compressed || body.starts_with(GZIP_MAGIC) => {
-                Err(self.error(&"its reply is compressed".into()))
+                Err(self.compressed())
             }
             Body::Whole(body) if !self.status.is_success() => Err(self.error_text(&body)),
             Body::Whole(body) => self.end_whole(&body, end),
@@ -426,6 +426,19 @@ impl Decoder {
         self.has_text |= !is_blank(new);
         self.is_from_messages = true;
         Ok(())
+    }
+
+    /// Returns the failure of a compressed reply, by its status. None was asked for, and reading it
+    /// would take 31 kB of the event function's package.
+    fn compressed(&self) -> AttemptError {
+        match self.status.is_success() {
+            true => Failure::UpstreamFailed(Localized::new(
+                "its reply is compressed, although no compression was asked for",
+                "它的回复被压缩了，而请求并不接受压缩",
+            ))
+            .into(),
+            false => self.error(&"(a compressed reply)".into()),
+        }
     }
 
     fn not_a_completion(&self) -> AttemptError {

@@ -11,17 +11,24 @@ const T = /^zh/i.test(option.lang || navigator.language) ? {
   waiting: "正在等待回答…", stopped: "已停止。", trimmed: "对话过长，较早的内容没有一并发送。",
   network: "无法连接服务器，请检查网络后重试。", broken: "回答中断了，内容不完整。",
   status: (code) => `服务器返回了状态 ${code}。`,
+  ended: (reason) => ({
+    length: "回答达到长度上限，没有写完。", content_filter: "回答的后一部分被服务商过滤了。", deadline: "时间已到，回答没有写完。",
+  })[reason] ?? `回答提前结束了（${reason}）。`,
 } : {
   lang: "en", title: "Ask", box: "Your question", send: "Send", stop: "Stop", close: "Close",
   waiting: "Waiting for the answer…", stopped: "Stopped.",
   trimmed: "The conversation has grown too long: its beginning was not sent along.",
   network: "The server could not be reached. Check the connection and try again.", broken: "The answer broke off before its end.",
   status: (code) => `The server replied with status ${code}.`,
+  ended: (reason) => ({
+    length: "The answer reached its length limit.", content_filter: "The provider filtered the rest of the answer.",
+    deadline: "Time ran out before the answer was complete.",
+  })[reason] ?? `The answer ended early (${reason}).`,
 };
 
 // protocol: ask.html and widget.js hold the same text down to "end of protocol", and a test compares them.
-// Resolves once the answer is complete; rejects with a sentence for the reader. A conversation that is
-// too long for the server loses its oldest turns from `messages` until it fits.
+// Resolves when the answer is complete, with a finish reason other than `stop`. Rejects with a message
+// for the reader. A conversation that is too long for the server loses its oldest turns from `messages`.
 async function ask(url, messages, token, signal, show) {
   const failure = (sentence, status) => Object.assign(new Error(sentence), { status });
   const headers = { "Content-Type": "application/json", Accept: "text/event-stream", "Accept-Language": T.lang };
@@ -41,6 +48,7 @@ async function ask(url, messages, token, signal, show) {
     throw failure(sentence.slice(0, 1000) || T.status(reply.status), reply.status);
   }
   const pieces = reply.body.pipeThrough(new TextDecoderStream()).getReader();
+  let reason = "";
   for (let rest = "", ended = false; !ended;) {
     const { value, done } = await pieces.read().catch(() => ({ done: true }));
     ended = done;
@@ -49,10 +57,11 @@ async function ask(url, messages, token, signal, show) {
     for (const line of lines) {
       if (!line.startsWith("data:")) continue;
       const data = line.slice(5).trim();
-      if (data === "[DONE]") return;
+      if (data === "[DONE]") return reason;
       let event = {};
       try { event = JSON.parse(data); } catch { /* cut off in the middle */ }
       if (event.error) throw failure(event.error);
+      reason = event.finish_reason || reason;
       if (event.text) show(event.text);
     }
   }
@@ -159,12 +168,13 @@ function build() {
     const messages = [...past, { role: "user", content: question }];
     const keep = () => { past = [...messages, { role: "assistant", content: text.data }]; };
     try {
-      await ask(new URL(".", script.src), messages, option.token, control.signal, (piece) => {
+      const reason = await ask(new URL(".", script.src), messages, option.token, control.signal, (piece) => {
         const following = talk.scrollTop + talk.clientHeight > talk.scrollHeight - 60;
         text.appendData(piece);
         if (following) talk.scrollTop = talk.scrollHeight;
       });
       status.textContent = text.data;
+      if (reason) note(T.ended(reason));
       if (messages.length <= past.length) note(T.trimmed);
       keep();
     } catch (error) {
