@@ -46,6 +46,7 @@ mod listener;
 pub mod process;
 mod proxy;
 pub mod runtime_api;
+mod runtime_fault;
 mod scratch;
 mod secrets;
 pub mod table;
