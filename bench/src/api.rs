@@ -7,8 +7,8 @@ use testkit::RuntimeApi;
 use testkit::http::{excerpt, find};
 use testkit::runtime_api::{Event, RESPONSE};
 
-/// A Function URL's event (https://cloud.tencent.com/document/product/583/96099), with the headers
-/// of a browser.
+/// A Function URL's event (<https://cloud.tencent.com/document/product/583/96099>), with the
+/// headers of a browser.
 const EVENT: &str = r#"{"body":"","headers":{"accept":"*/*","accept-encoding":"gzip, deflate, br","accept-language":"en;q=0.9","host":"1300000000-abcdefgh12.ap-singapore.tencentscf.com","user-agent":"curl/8.5.0","x-scf-remote-addr":"203.0.113.7"},"httpMethod":"GET","path":"/","queryString":{"question":"What is Rust?"}}"#;
 
 /// The events, and the check of their replies.
@@ -67,7 +67,7 @@ impl Api {
         Ok(self.runtime_api.wait_until_idle()?.since)
     }
 
-    /// Has so many events answered, one after the other, and returns the time that each took.
+    /// Hands out so many events, one after the other, and returns the time that each took.
     pub(crate) fn round(&mut self, count: usize) -> anyhow::Result<Vec<Duration>> {
         self.first_next()?;
         let first = self.sent;

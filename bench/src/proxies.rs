@@ -29,7 +29,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// `None` without a proxy.
     pub(crate) process: Option<Process>,
-    /// From exec to the first accepted connection.
+    /// The time from exec to the first accepted connection.
     pub(crate) start: Duration,
 }
 

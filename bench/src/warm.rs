@@ -20,7 +20,7 @@ struct Measured {
     cpu: Vec<f64>,
 }
 
-/// Over plain HTTP.
+/// Measures over plain HTTP.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let peers = [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
     let measured = measure_all(place, &peers, &Upstream::start(80), rounds)?;
@@ -40,7 +40,7 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     })
 }
 
-/// Over TLS with a private root, on a connection that is kept.
+/// Measures over TLS with a private root, on a connection that is kept.
 pub(crate) fn measure_tls(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let peers = [Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
     let upstream = Upstream::start_tls(80, &place.built.join(ROOT))?;

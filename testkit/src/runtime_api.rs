@@ -1,6 +1,6 @@
 //! The platform's runtime API: `ready`, `next`, `response` and `error`, and what can fail there.
 //!
-//! It speaks SCF's protocol, and AWS Lambda's as far as a path's last segment tells the call.
+//! It speaks SCF's protocol, and AWS Lambda's, whose paths end in the same segments.
 //! An event stays the next one until a reply or an error is accepted for it.
 //!
 //! ```
@@ -211,7 +211,7 @@ impl RuntimeApi {
     ///
     /// # Errors
     ///
-    /// It was not handed out within a minute.
+    /// The event was not handed out within a minute.
     pub fn wait_until_handed_out(&self) -> io::Result<Instant> {
         let state =
             self.shared.wait(&self.shared.handed_out, |state| state.handed_out_at.is_some());

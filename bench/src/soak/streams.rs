@@ -162,7 +162,7 @@ async fn stream(address: SocketAddr, number: usize) -> anyhow::Result<()> {
     ensure!(response.status() == right.status, shown());
     let is_complete = response.is_complete;
     ensure!(is_complete == right.is_complete, "complete: {is_complete}, {}", shown());
-    // The ids of events and the words of an error are not compared.
+    // The ids of events and the sentence of an error are not compared.
     let text = response.text();
     let data: String = text.split_inclusive('\n').filter(|line| !line.starts_with("id:")).collect();
     match right.log.1 {
