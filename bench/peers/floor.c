@@ -1,6 +1,6 @@
-/* The floor: what the runtime API and the provider cost when nothing else is done. It says that it is up, fetches an
- * event, posts a fixed question, and posts the reply's bytes back, on two sockets and two buffers; it parses nothing but
- * Content-Length. Plain HTTP, numeric addresses: floor API_PORT PROVIDER_PORT */
+/* The floor: the cost of the runtime API and the upstream alone. It posts `ready`, fetches an event, posts a fixed
+ * question, and posts the reply's bytes back, on two sockets and two buffers. It parses nothing but Content-Length.
+ * Plain HTTP on 127.0.0.1: floor API_PORT UPSTREAM_PORT */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -15,9 +15,9 @@
 #define BODY (8 << 20)
 
 static char head[HEAD + 1];
-static char body[HEAD + BODY]; /* room for a head in front, so that both leave in one write */
+static char body[HEAD + BODY]; /* room for a head in front, so that one write sends both */
 
-/* A peer that has gone is no fault: the measurement is over. */
+/* A peer that has closed is no failure: the measurement is over. */
 static void check(ssize_t result, const char *what)
 {
     if (result < 0)
@@ -47,7 +47,7 @@ static void put(int fd, const char *bytes, size_t length)
     }
 }
 
-/* Reads a reply; its body ends up behind the room for a head. Returns the body's length. */
+/* Reads a response. Its body ends up behind the room for a head. Returns the length of the body. */
 static size_t get(int fd)
 {
     size_t have = 0;
@@ -75,7 +75,7 @@ static size_t get(int fd)
     return length;
 }
 
-/* Posts the body as it lies there, with a head put in front. */
+/* Posts the body with a head in front of it. */
 static void post(int fd, const char *path, size_t length)
 {
     char lines[256];
@@ -92,19 +92,19 @@ int main(int argc, char **argv)
         "{\"model\":\"gpt-3.5-turbo\",\"messages\":[{\"role\":\"user\",\"content\":\"What is Rust?\"}]}";
     if (argc != 3)
         return 2;
-    int api = open_to(argv[1]), provider = -1;
+    int api = open_to(argv[1]), upstream = -1;
     body[HEAD] = ' ';
     post(api, "/runtime/init/ready", 1);
     for (;;) {
         put(api, next, sizeof next - 1);
         get(api);
-        if (provider < 0)
-            provider = open_to(argv[2]);
+        if (upstream < 0)
+            upstream = open_to(argv[2]);
         char lines[512];
         int n = snprintf(lines, sizeof lines,
             "POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer sk-bench\r\n"
             "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s", sizeof question - 1, question);
-        put(provider, lines, n);
-        post(api, "/runtime/invocation/response", get(provider));
+        put(upstream, lines, n);
+        post(api, "/runtime/invocation/response", get(upstream));
     }
 }

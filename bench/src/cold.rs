@@ -4,16 +4,16 @@ use std::hash::{DefaultHasher, Hasher};
 
 use crate::api::Api;
 use crate::peers::{Peer, Place};
-use crate::provider;
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, micros, percentile, ratio};
+use crate::upstream::Upstream;
 
 pub(crate) const TITLE: &str = "Cold start";
 
 /// Starts each in turn, many times.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let peers = [Peer::Floor, Peer::Ask, Peer::Bootstrap, Peer::Lambda, Peer::Node, Peer::Python];
-    let provider = provider::start(80, None)?;
+    let upstream = Upstream::start(80);
     let mut times = [const { Vec::new() }; 6];
     let mut memory = [0.0; 6];
     for round in 0..rounds {
@@ -25,8 +25,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
             hasher.finish()
         });
         for peer in order {
-            let api = Api::start()?;
-            let process = peers[peer].start(place, &api, &provider)?;
+            let api = Api::start();
+            let process = peers[peer].start(place, &api, &upstream.url)?;
             let began = process.started;
             times[peer].push(micros(api.first_next()? - began));
             memory[peer] = process.memory("VmHWM")?;

@@ -1,19 +1,27 @@
-//! `ask-bench`: what the functions cost, measured beside their peers. Started by `bench/run`, which builds what it needs.
+//! `ask-bench`: the cost of the functions, measured beside their peers. `bench/run` builds what it
+//! needs and starts it.
+//!
+//! Parts, each a table of the results:
+//! - [`cold`], [`warm`], [`memory`], [`syscalls`], [`package`]: the event function
+//! - [`proxy`], [`sse`], [`web`]: the Web function
+//! - [`soak`]: both, with faults
+//!
+//! Stand-ins and processes: [`api`], [`upstream`], [`stream_upstream`], [`peers`], [`proxies`],
+//! [`process`]. Figures: [`stats`], [`results`].
 
 mod api;
 mod cold;
-mod http;
 mod memory;
 mod package;
 mod peers;
 mod process;
-mod provider;
 mod proxies;
 mod proxy;
 mod results;
 mod soak;
 mod sse;
 mod stats;
+mod stream_upstream;
 mod syscalls;
 mod upstream;
 mod warm;
@@ -32,7 +40,7 @@ use crate::results::Section;
 /// A part: its name on the command line, its title, and its rounds.
 type Part = (&'static str, &'static str, usize, fn(&Place, usize) -> anyhow::Result<Section>);
 
-/// The part that takes too long to be one of all, and that fails where it finds something.
+/// The part that runs only by its name: it takes long, and fails if a goal is missed.
 const LONG: &str = "soak";
 
 const PARTS: [Part; 10] = [
@@ -77,7 +85,7 @@ fn run() -> anyhow::Result<()> {
     let titles = PARTS.map(|(_, title, ..)| title);
     for name in &wanted {
         if name != "all" && !PARTS.iter().any(|(part, ..)| part == name) {
-            bail!("{name} is no part; there are {}, all", PARTS.map(|(part, ..)| part).join(", "));
+            bail!("unknown part {name} (use {}, all)", PARTS.map(|(part, ..)| part).join(", "));
         }
     }
     let all = wanted.is_empty() || wanted.iter().any(|name| name == "all");
@@ -86,7 +94,7 @@ fn run() -> anyhow::Result<()> {
             let section = measure(&place, rounds.unwrap_or(usual)).context(name)?;
             println!("{}", section.markdown()?);
             section.keep(&bench.join("RESULTS.md"), &titles)?;
-            ensure!(name != LONG || section.has_reached_all(), "not as it was at the start");
+            ensure!(name != LONG || section.has_reached_all(), "a goal is missed");
         }
     }
     Ok(())

@@ -1,21 +1,21 @@
-//! Memory at its peak.
+//! Peak memory.
 
 use crate::api::Api;
 use crate::peers::{Peer, Place};
-use crate::provider;
 use crate::results::{Goal, Section, Table};
+use crate::upstream::Upstream;
 
 pub(crate) const TITLE: &str = "Memory";
 
-/// Answers before the peak is read.
+/// The number of answers before the peak is read.
 const ANSWERS: usize = 10_000;
-/// The large answer, in bytes.
+/// The size of the large answer, in bytes.
 const LARGE: usize = 5_000_000;
 
-/// Each in turn: many small answers in one process, one large one in another.
+/// Measures each in turn: many small answers in one process, one large one in another.
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
     let peers = [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
-    let (small, large) = (provider::start(80, None)?, provider::start(LARGE, None)?);
+    let (small, large) = (Upstream::start(80), Upstream::start(LARGE));
     let mut table = Table::new(&[
         "function",
         "peak RSS MB after 10,000 answers",
@@ -46,9 +46,9 @@ pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
     })
 }
 
-fn peak(peer: Peer, place: &Place, provider: &str, answers: usize) -> anyhow::Result<f64> {
-    let api = Api::start()?;
-    let process = peer.start(place, &api, provider)?;
+fn peak(peer: Peer, place: &Place, upstream: &Upstream, answers: usize) -> anyhow::Result<f64> {
+    let mut api = Api::start();
+    let process = peer.start(place, &api, &upstream.url)?;
     api.round(answers)?;
     process.memory("VmHWM")
 }

@@ -1,4 +1,4 @@
-//! Bytes of the packages.
+//! The size of the packages.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use crate::results::{Goal, Section, Table};
 
 pub(crate) const TITLE: &str = "Package";
 
-/// What the second article's Go proxy weighs, in bytes.
+/// The size of the second article's Go proxy, in bytes.
 const GO: f64 = 2_770_000.0;
 
-/// Reads the zips that there are.
+/// Reads the sizes of the zips in `dist`.
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
     let mut table = Table::new(&["package", "bytes", "ratio to the Go proxy's"]);
     let mut goals = Vec::new();

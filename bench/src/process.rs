@@ -1,4 +1,4 @@
-//! What is measured, as a process on a core of its own.
+//! A measured process, on a core of its own.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use testkit::process::{Resources, memory};
 
-/// The two cores: ours, where load and counterparts run, and that of what is measured.
+/// The two cores: one for load and stand-ins, one for the measured process.
 #[derive(Clone, Copy)]
 pub(crate) struct Cores {
     ours: usize,
@@ -16,7 +17,7 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// Takes the first and the last core that we may use, and moves to the first.
+    /// Takes the first and the last core of this process, and moves to the first.
     pub(crate) fn take() -> anyhow::Result<Self> {
         let allowed = sched_getaffinity(None)?;
         let mut cores = (0..CpuSet::MAX_CPU).filter(|core| allowed.is_set(*core));
@@ -26,11 +27,11 @@ impl Cores {
         Ok(cores)
     }
 
-    /// Starts a process on its core, with what it says in a file, and notes when that was.
+    /// Starts a process on its core, with its output in a file.
     pub(crate) fn start(self, command: &mut Command, log: &Path) -> anyhow::Result<Process> {
         let log = File::create(log)?;
         command.stdout(log.try_clone()?).stderr(log);
-        // A process is born on its parent's core.
+        // A process inherits its parent's core.
         stay_on(self.theirs)?;
         let started = Instant::now();
         let child = command.spawn();
@@ -46,14 +47,14 @@ fn stay_on(core: usize) -> anyhow::Result<()> {
     Ok(sched_setaffinity(None, &cores)?)
 }
 
-/// A process, which ends with this value.
+/// A process, which is killed with the value.
 pub(crate) struct Process {
     child: Child,
     pub(crate) started: Instant,
 }
 
 impl Process {
-    /// Ends what this process traces, and waits until it has written all it saw.
+    /// Ends the processes that this one traces, and waits until it has written their calls.
     pub(crate) fn end_traced(mut self) -> anyhow::Result<()> {
         let traced =
             fs::read_to_string(self.proc().join(format!("task/{}/children", self.child.id())))?;
@@ -62,12 +63,12 @@ impl Process {
         Ok(())
     }
 
-    /// The process among the kernel's files.
+    /// The folder of the process in /proc.
     fn proc(&self) -> PathBuf {
         PathBuf::from(format!("/proc/{}", self.child.id()))
     }
 
-    /// The CPU time of all its threads so far.
+    /// The CPU time of all threads so far.
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let mut nanos = 0;
         for thread in fs::read_dir(self.proc().join("task"))? {
@@ -77,19 +78,14 @@ impl Process {
         Ok(Duration::from_nanos(nanos))
     }
 
-    /// How many descriptors (`fd`) or threads (`task`) it has.
-    pub(crate) fn count(&self, which: &str) -> anyhow::Result<usize> {
-        Ok(fs::read_dir(self.proc().join(which))?.count())
+    /// The descriptors and threads.
+    pub(crate) fn resources(&self) -> anyhow::Result<Resources> {
+        Ok(Resources::of(self.child.id())?)
     }
 
-    /// Its memory, in kilobytes: `VmHWM`, the most it ever had, or `VmRSS`, what it has.
-    pub(crate) fn memory(&self, which: &str) -> anyhow::Result<f64> {
-        let status = fs::read_to_string(self.proc().join("status"))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix(which))
-            .context("no memory in status")?;
-        Ok(line.trim_matches(|c: char| !c.is_ascii_digit()).parse()?)
+    /// The memory in kB: `VmHWM`, its peak, or `VmRSS`, the current size.
+    pub(crate) fn memory(&self, field: &str) -> anyhow::Result<f64> {
+        Ok(memory(self.child.id(), field)? as f64)
     }
 }
 

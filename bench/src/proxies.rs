@@ -1,4 +1,4 @@
-//! The reverse proxies that are measured, and how each is started.
+//! The measured reverse proxies, and their commands.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,7 @@ use anyhow::ensure;
 use crate::peers::Place;
 use crate::process::Process;
 
-/// A way to the provider.
+/// A way to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Proxy {
     Direct,
@@ -20,16 +20,16 @@ pub(crate) enum Proxy {
     Go,
 }
 
-/// All of them; the first two are what others are compared with.
+/// All ways. The first two are the basis of comparison.
 pub(crate) const ALL: [Proxy; 5] =
     [Proxy::Direct, Proxy::Nginx, Proxy::AskWeb, Proxy::Haproxy, Proxy::Go];
 
-/// A way that is open.
+/// A running proxy.
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
-    /// Nothing where there is no proxy.
+    /// `None` without a proxy.
     pub(crate) process: Option<Process>,
-    /// From exec until it took a connection.
+    /// The time from exec to the first accepted connection.
     pub(crate) start: Duration,
 }
 
@@ -44,7 +44,7 @@ impl Proxy {
         }
     }
 
-    /// Starts it, and returns when it listens.
+    /// Starts it, and waits until it listens.
     pub(crate) fn start(self, place: &Place, upstream: SocketAddr) -> anyhow::Result<Running> {
         if self == Self::Direct {
             return Ok(Running { address: upstream, process: None, start: Duration::ZERO });
@@ -54,7 +54,7 @@ impl Proxy {
         command.env_clear().env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin");
         if self == Self::AskWeb {
             command.envs([
-                // As its scf_bootstrap has it.
+                // As `scf_bootstrap` sets it.
                 ("HOST", "0.0.0.0".to_owned()),
                 ("PORT", address.port().to_string()),
                 ("OPENAI_BASE_URL", format!("http://{upstream}/v1")),

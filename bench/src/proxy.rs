@@ -1,4 +1,4 @@
-//! The reverse proxy under load: small JSON, by wrk.
+//! The reverse proxy under a load of small JSON, by wrk.
 
 use std::process::Command;
 
@@ -8,11 +8,11 @@ use crate::peers::Place;
 use crate::proxies::{ALL, Proxy};
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, ratio};
-use crate::upstream;
+use crate::stream_upstream;
 
 pub(crate) const TITLE: &str = "Reverse proxy, small JSON";
 
-/// The question that each request carries.
+/// The request, as a script for wrk.
 const LUA: &str = r#"
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -20,7 +20,7 @@ wrk.headers["Authorization"] = "Bearer sk-bench"
 wrk.body = '{"model":"gpt-3.5-turbo","messages":[{"role":"user","content":"What is Rust?"}]}'
 "#;
 
-/// What wrk says, and what the proxy's CPU was, per request.
+/// The figures of wrk, and the proxy's CPU time a request.
 #[derive(Default)]
 struct Load {
     rate: Vec<f64>,
@@ -29,9 +29,9 @@ struct Load {
     cpu: Vec<f64>,
 }
 
-/// Each in turn, with one connection and with 64.
+/// Loads each in turn, with one connection and with 64.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let upstream = upstream::start()?;
+    let upstream = stream_upstream::start()?;
     let lua = place.built.join("post.lua");
     std::fs::write(&lua, LUA)?;
     let running =
@@ -85,9 +85,9 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     Ok(Section {
         title: TITLE,
         how: format!(
-            "POST, a JSON answer of {} bytes; the proxy on one core, wrk and the provider on another; {rounds} \
+            "POST, a JSON answer of {} bytes; the proxy on one core, wrk and the upstream on another; {rounds} \
              rounds, the median of each. All but direct write an access log.",
-            crate::provider::completion(80).len()
+            crate::upstream::completion(80).len()
         ),
         table,
         goals: vec![
@@ -107,21 +107,21 @@ fn flat<A, B, C>((a, (b, c)): (A, (B, C))) -> (A, B, C) {
 }
 
 impl Load {
-    fn take(&mut self, said: &str, cpu: f64) -> anyhow::Result<()> {
+    fn take(&mut self, output: &str, cpu: f64) -> anyhow::Result<()> {
         if let Some(line) =
-            said.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors"))
+            output.lines().find(|line| line.contains("Non-2xx") || line.contains("Socket errors"))
         {
             bail!("wrk: {line}");
         }
         let word = |start: &str| {
-            let line = said.lines().map(str::trim).find(|line| line.starts_with(start));
+            let line = output.lines().map(str::trim).find(|line| line.starts_with(start));
             line.and_then(|line| line[start.len()..].split_whitespace().next())
-                .context("wrk said nothing")
+                .context("a figure of wrk")
         };
-        let requests: f64 = said
+        let requests: f64 = output
             .lines()
             .find_map(|line| line.trim().split_once(" requests in "))
-            .context("wrk counted nothing")?
+            .context("the number of requests of wrk")?
             .0
             .parse()?;
         self.rate.push(word("Requests/sec:")?.parse()?);
@@ -132,7 +132,7 @@ impl Load {
     }
 }
 
-/// What wrk writes as `12.00us`, `1.20ms` or `1.00s`.
+/// Parses `12.00us`, `1.20ms` or `1.00s` to microseconds.
 fn in_micros(text: &str) -> anyhow::Result<f64> {
     let (number, factor) = match text {
         text if text.ends_with("us") => (&text[..text.len() - 2], 1.0),

@@ -6,44 +6,44 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-/// What is at the top of the file; the sections follow in this order.
-const TOP: &str = "# Results\n\nWritten by `bench/run`; see [README.md](README.md) for what is measured and how. Ratios are \
+/// The beginning of the file, before the sections.
+const TOP: &str = "# Results\n\nWritten by `bench/run`; [README.md](README.md) says what is measured and how. Ratios are \
 medians of the ratios of interleaved rounds.\n";
 
-/// One part's outcome.
+/// The result of a part.
 pub(crate) struct Section {
     pub(crate) title: &'static str,
-    /// How it was measured.
+    /// The method.
     pub(crate) how: String,
     pub(crate) table: Table,
-    /// What was to be reached, and whether it was.
+    /// The goals, reached or missed.
     pub(crate) goals: Vec<Goal>,
 }
 
-/// A promise with its figure.
+/// A goal with its figure.
 pub(crate) struct Goal {
     what: String,
     met: bool,
 }
 
 impl Goal {
-    /// A figure that may be so large at most.
+    /// A maximum for a figure.
     pub(crate) fn at_most(what: &str, figure: f64, most: f64) -> Self {
         Self { what: format!("{what}: {figure:.2}, at most {most:.2}"), met: figure <= most }
     }
 
-    /// A count that must be what it was.
+    /// A count that must not change.
     pub(crate) fn same(what: &str, first: usize, last: usize) -> Self {
         Self { what: format!("{what}: {last}, {first} at the start"), met: first == last }
     }
 
-    /// A figure that must be so large at least.
+    /// A minimum for a figure.
     pub(crate) fn at_least(what: &str, figure: f64, least: f64) -> Self {
         Self { what: format!("{what}: {figure:.2}, at least {least:.2}"), met: figure >= least }
     }
 }
 
-/// A table in the making; the first row is its head.
+/// A table; the first row is its head.
 #[derive(Default)]
 pub(crate) struct Table(Vec<Vec<String>>);
 
@@ -66,12 +66,12 @@ impl Table {
 }
 
 impl Section {
-    /// Whether every promise was kept.
+    /// Returns whether all goals are reached.
     pub(crate) fn has_reached_all(&self) -> bool {
         self.goals.iter().all(|goal| goal.met)
     }
 
-    /// The section as it is printed and kept.
+    /// The section as Markdown.
     pub(crate) fn markdown(&self) -> anyhow::Result<String> {
         let goals: String = self
             .goals
@@ -85,7 +85,7 @@ impl Section {
         Ok(format!("## {title}\n\n{how}\n\n{table}\n{goals}\n{where_and_when}\n"))
     }
 
-    /// Puts it into the file in the place of its predecessor, in the order of all titles.
+    /// Writes the section to the file, instead of its predecessor and in the order of the titles.
     pub(crate) fn keep(&self, file: &Path, order: &[&str]) -> anyhow::Result<()> {
         let old = fs::read_to_string(file).unwrap_or_default();
         let mut sections: Vec<String> = old

@@ -1,9 +1,9 @@
-//! Two hundred thousand answers and twenty thousand streams with a fault in one of fifty: each reply is the right one,
-//! each has its line in the log, and at the end the processes are as they were at the start.
+//! 200,000 answers and 20,000 streams, with a fault in one of fifty. Each reply must be the right
+//! one and have its line in the log, and the processes must not grow.
 
 mod answers;
-mod provider;
 mod streams;
+mod upstream;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -11,6 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use testkit::Resources;
 
 use crate::peers::Place;
 use crate::process::Process;
@@ -18,19 +19,19 @@ use crate::results::{Goal, Section, Table};
 
 pub(crate) const TITLE: &str = "Soak";
 
-/// Answers in a round; a tenth of it is streams.
+/// Answers and streams in a round.
 const ANSWERS: usize = 1000;
 const STREAMS: usize = ANSWERS / 10;
 
-/// Memory may grow by so many kilobytes and so many per cent.
-const MORE: (f64, f64) = (512.0, 10.0);
+/// Maximum growth of the memory, in kB and in per cent.
+const MAX_GROWTH: (f64, f64) = (512.0, 10.0);
 
-/// Both functions, one after the other.
+/// Soaks both functions, one after the other.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let provider = provider::start()?;
+    let upstream = upstream::start()?;
     let began = Instant::now();
-    let answers = answers::soak(place, provider, rounds).context("answers")?;
-    let streams = streams::soak(place, provider, rounds).context("streams")?;
+    let answers = answers::soak(place, upstream, rounds).context("answers")?;
+    let streams = streams::soak(place, upstream, rounds).context("streams")?;
     let mut table = Table::new(&["function", "after", "RSS kB", "descriptors", "threads"]);
     let mut goals = Vec::new();
     for (name, what, count, soaked) in
@@ -57,26 +58,24 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     })
 }
 
-/// What a process takes.
+/// The memory of a process in kB, and its resources.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct State {
     memory: f64,
-    descriptors: usize,
-    threads: usize,
+    resources: Resources,
 }
 
-/// What it took when it had warmed up, and at the end.
+/// The state after the warm-up, and at the end.
 struct Soaked {
     first: State,
     last: State,
 }
 
 impl State {
-    /// As it is once nothing more changes.
+    /// Waits until the state does not change any more.
     fn of(process: &Process) -> anyhow::Result<Self> {
         let now = || -> anyhow::Result<_> {
-            let (descriptors, threads) = (process.count("fd")?, process.count("task")?);
-            Ok(Self { memory: process.memory("VmRSS")?, descriptors, threads })
+            Ok(Self { memory: process.memory("VmRSS")?, resources: process.resources()? })
         };
         let mut state = now()?;
         for _ in 0..50 {
@@ -91,7 +90,8 @@ impl State {
     }
 
     fn cells(self, after: &str) -> [String; 4] {
-        let Self { memory, descriptors, threads } = self;
+        let Self { memory, resources } = self;
+        let (descriptors, threads) = (resources.descriptors(), resources.threads);
         [after.to_owned(), format!("{memory:.0}"), descriptors.to_string(), threads.to_string()]
     }
 }
@@ -99,18 +99,18 @@ impl State {
 impl Soaked {
     fn goals(&self, name: &str) -> [Goal; 3] {
         let Self { first, last } = self;
-        let most = first.memory * (1.0 + MORE.1 / 100.0) + MORE.0;
+        let most = first.memory * (1.0 + MAX_GROWTH.1 / 100.0) + MAX_GROWTH.0;
         let same = |what: &str, first, last| Goal::same(&format!("{what} of {name}"), first, last);
         [
             Goal::at_most(&format!("kB of {name}"), last.memory, most),
-            same("descriptors", first.descriptors, last.descriptors),
-            same("threads", first.threads, last.threads),
+            same("descriptors", first.resources.descriptors(), last.resources.descriptors()),
+            same("threads", first.resources.threads, last.resources.threads),
         ]
     }
 }
 
-/// Checks that a log has one line for each of so many requests, whose ids end in their numbers, and that it is the right
-/// one: status and code.
+/// Checks that a log has one line for each request, with the right status and code. The ids of the
+/// requests end in their numbers.
 fn account(
     log: &Path,
     ids: &str,
@@ -128,19 +128,17 @@ fn account(
         };
         ensure!(!std::mem::replace(&mut seen[number], true), "a second line: {line}");
         let (status, code) = right(number);
-        let said =
+        let logged =
             (field(&line, "status"), field(&line, "code").map(|code| code.trim_matches('"')));
-        ensure!(
-            said == (Some(&status.to_string()), Some(code.unwrap_or("null"))),
-            "not {status} {code:?}: {line}"
-        );
+        let expected = (Some(&*status.to_string()), Some(code.unwrap_or("null")));
+        ensure!(logged == expected, "not {status} {code:?}: {line}");
     }
     let missing = seen.iter().position(|seen| !seen);
     ensure!(missing.is_none(), "no line of {ids}{}", missing.unwrap_or_default());
     Ok(())
 }
 
-/// A member of a line of the log, as it is written.
+/// The member of a log line, as written.
 fn field<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     line.split_once(&format!("\"{name}\":"))?.1.split([',', '}']).next()
 }

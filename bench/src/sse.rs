@@ -1,45 +1,45 @@
-//! Streams through the reverse proxy: the first piece, what each piece is late, and memory.
+//! Streams through the reverse proxy: the first piece, the delay of each piece, and memory.
 
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
+use testkit::http::find;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep};
 
-use crate::http::find;
 use crate::peers::Place;
 use crate::proxies::{ALL, Proxy};
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, percentile, ratio};
-use crate::upstream::{self, stamp};
+use crate::stream_upstream::{self, stamp};
 
 pub(crate) const TITLE: &str = "Reverse proxy, streams";
 
-/// How many streams at once, how often in a row, how many pieces each, and milliseconds between them.
+/// Streams at once, repetitions, pieces of a stream, and milliseconds between them.
 const LEVELS: [(usize, usize, usize, u64); 3] =
     [(1, 20, 20, 3), (100, 1, 60, 20), (1000, 1, 20, 100)];
 
-/// What a level's rounds took, in microseconds.
+/// The times of a level's rounds, in microseconds.
 #[derive(Clone, Default)]
-struct Taken {
+struct Times {
     first: Vec<f64>,
     piece: Vec<f64>,
     p99: Vec<f64>,
 }
 
-/// One stream's.
+/// The times of a stream, in microseconds.
 struct Stream {
     first: f64,
     pieces: Vec<f64>,
 }
 
-/// Each in turn, one level after the other, so that what is compared is measured side by side.
+/// Measures each in turn, level by level: compared figures are measured side by side.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let upstream = upstream::start()?;
+    let upstream = stream_upstream::start()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut taken = vec![vec![Taken::default(); LEVELS.len()]; ALL.len()];
+    let mut times = vec![vec![Times::default(); LEVELS.len()]; ALL.len()];
     let running =
         ALL.into_iter().map(|proxy| proxy.start(place, upstream)).collect::<Result<Vec<_>, _>>()?;
     let memory = |which: &str| -> anyhow::Result<Vec<f64>> {
@@ -49,8 +49,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let idle = memory("VmRSS")?;
     for _ in 0..rounds {
         for (at, level) in LEVELS.into_iter().enumerate() {
-            for (running, taken) in running.iter().zip(&mut taken) {
-                taken[at].add(&runtime.block_on(streams(running.address, level))?);
+            for (running, times) in running.iter().zip(&mut times) {
+                times[at].add(&runtime.block_on(streams(running.address, level))?);
             }
         }
     }
@@ -68,10 +68,10 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         "p99 at 1,000",
         "KB per stream",
     ]);
-    for ((proxy, levels), each) in ALL.iter().zip(&taken).zip(&each) {
+    for ((proxy, levels), each) in ALL.iter().zip(&times).zip(&each) {
         let mut cells: Vec<String> =
-            levels.iter().map(|taken| format!("{:.0}", median(&taken.first))).collect();
-        cells.extend(levels.iter().map(|taken| format!("{:.0}", median(&taken.piece))));
+            levels.iter().map(|times| format!("{:.0}", median(&times.first))).collect();
+        cells.extend(levels.iter().map(|times| format!("{:.0}", median(&times.piece))));
         cells.push(format!("{:.0}", median(&levels[2].p99)));
         cells.push(format!("{each:.1}"));
         table.row(proxy.name(), cells);
@@ -80,7 +80,7 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     let (nginx, ask) = (at(Proxy::Nginx), at(Proxy::AskWeb));
     let mut goals = Vec::new();
     for (level, (streams, ..)) in LEVELS.iter().enumerate() {
-        let (ask, nginx) = (&taken[ask][level], &taken[nginx][level]);
+        let (ask, nginx) = (&times[ask][level], &times[nginx][level]);
         let first = ratio(&ask.first, &nginx.first);
         goals.push(Goal::at_most(&format!("{streams} streams, first piece to nginx"), first, 1.1));
         let piece = ratio(&ask.piece, &nginx.piece);
@@ -91,8 +91,8 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         title: TITLE,
         how: format!(
             "Server-sent events of 200 bytes, 3, 20 and 100 ms apart; from the request to its first piece, and from a \
-             piece's leaving the provider to its arrival; {rounds} rounds. Memory: the peak at 1,000 streams less what \
-             was there before the first, by 1,000."
+             piece's leaving the upstream to its arrival; {rounds} rounds. Memory: the peak at 1,000 streams less the \
+             memory before the first, by 1,000."
         ),
         table,
         goals,
@@ -108,7 +108,7 @@ async fn streams(
         let mut running = JoinSet::new();
         for _ in 0..count {
             running.spawn(stream(address, pieces, gap));
-            // Callers do not come all at once.
+            // Clients do not connect all at once.
             if count > 1 {
                 sleep(Duration::from_millis(1)).await;
             }
@@ -132,7 +132,7 @@ async fn stream(address: SocketAddr, pieces: usize, gap: u64) -> anyhow::Result<
     let (mut buffer, mut bytes) = (Vec::new(), [0; 4096]);
     while !buffer.ends_with(b"0\r\n\r\n") {
         let read = socket.read(&mut bytes).await?;
-        ensure!(read > 0, "a stream broke off");
+        ensure!(read > 0, "a stream was cut");
         let now = stamp();
         buffer.extend_from_slice(&bytes[..read]);
         while let Some(at) = find(&buffer, b"data: ").filter(|at| buffer.len() >= at + 26) {
@@ -149,7 +149,7 @@ async fn stream(address: SocketAddr, pieces: usize, gap: u64) -> anyhow::Result<
     Ok(stream)
 }
 
-impl Taken {
+impl Times {
     fn add(&mut self, streams: &[Stream]) {
         let first: Vec<f64> = streams.iter().map(|stream| stream.first).collect();
         let pieces: Vec<f64> =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The value below which so many per cent of them lie. Zero where there are none.
+/// The value below which so many per cent of the values lie. Zero without values.
 pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -10,12 +10,12 @@ pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     sorted.get(at).copied().unwrap_or_default()
 }
 
-/// The value in the middle.
+/// The middle value.
 pub(crate) fn median(values: &[f64]) -> f64 {
     percentile(values, 50)
 }
 
-/// The median of what one peer took by what another took in the same round: what disturbs a round disturbs both.
+/// The median of the rounds' ratios of two peers: a disturbance of a round affects both.
 pub(crate) fn ratio(values: &[f64], base: &[f64]) -> f64 {
     let ratios: Vec<f64> = values.iter().zip(base).map(|(value, base)| value / base).collect();
     median(&ratios)

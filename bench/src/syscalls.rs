@@ -1,19 +1,19 @@
-//! System calls of a warm answer, counted by strace.
+//! The system calls of a warm answer, counted by strace.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use crate::api::Api;
 use crate::peers::{Peer, Place};
-use crate::provider;
 use crate::results::{Goal, Section, Table};
+use crate::upstream::Upstream;
 
 pub(crate) const TITLE: &str = "System calls of a warm answer";
 
-/// Answers that are looked at, after as many that are not.
+/// The number of answers that are counted, after as many that are not.
 const ANSWERS: usize = 200;
 
-/// Calls that open or look up something, or start a thread.
+/// Calls that open or resolve something, or start a thread.
 const COSTLY: [&str; 12] = [
     "open",
     "openat",
@@ -29,15 +29,15 @@ const COSTLY: [&str; 12] = [
     "execve",
 ];
 
-/// Traces each and counts between two calls of `next`.
+/// Traces each, and counts the calls between two calls of `next`.
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
-    let provider = provider::start(80, None)?;
+    let upstream = Upstream::start(80);
     let mut table = Table::new(&["function", "calls", "which"]);
     let mut goals = Vec::new();
     for peer in [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python] {
         let into = place.built.join("strace.log");
-        let api = Api::start()?;
-        let process = peer.trace(place, &api, &provider, &into)?;
+        let mut api = Api::start();
+        let process = peer.trace(place, &api, &upstream.url, &into)?;
         api.round(2 * ANSWERS)?;
         process.end_traced()?;
         let trace = fs::read_to_string(&into)?;
@@ -66,7 +66,7 @@ pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
     })
 }
 
-/// The calls between the middle `next` and the last.
+/// Counts the calls between the middle `next` and the last.
 fn count(trace: &str) -> BTreeMap<&str, usize> {
     let lines: Vec<&str> = trace.lines().collect();
     let nexts: Vec<usize> =
@@ -76,7 +76,7 @@ fn count(trace: &str) -> BTreeMap<&str, usize> {
         return calls;
     };
     for line in &lines[*first..*last] {
-        // `1234  read(5, …) = 1`, and for a call that another thread has interrupted: `<... read resumed>`.
+        // `1234  read(5, …) = 1`; a call that another thread interrupted: `<... read resumed>`.
         let call = line.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start();
         if let Some((name, _)) = call.split_once('(').filter(|_| !call.starts_with(['<', '+', '-']))
         {

@@ -1,128 +1,55 @@
-//! The provider behind the proxies, on one thread: it answers a completion at once, and writes streams piece by piece,
-//! each piece with the time at which it left.
+//! The upstream of the event functions: it answers at once, over plain HTTP or TLS.
 
-use std::net::SocketAddr;
-use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::io::{BufReader, Read, Write};
+use std::path::Path;
 
 use anyhow::Context as _;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
+use testkit::{Authority, Endpoint, Request, accept_tls, http};
 
-use crate::http::{find, reply};
-use crate::provider::completion;
-
-/// The moment that stamps count from.
-static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// Microseconds since then.
-pub(crate) fn stamp() -> f64 {
-    BEGAN.elapsed().as_secs_f64() * 1e6
+/// An upstream, which serves until the value is dropped.
+pub(crate) struct Upstream {
+    _endpoint: Endpoint,
+    /// The value of `OPENAI_BASE_URL`.
+    pub(crate) url: String,
 }
 
-/// Listens, and serves on a thread of its own for as long as the process lives.
-pub(crate) fn start() -> anyhow::Result<SocketAddr> {
-    listen(serve)
+impl Upstream {
+    /// Answers with so many bytes over plain HTTP.
+    pub(crate) fn start(answer: usize) -> Self {
+        let reply = json(200, &[], completion(answer));
+        let endpoint = Endpoint::start(move |stream| serve(stream, &reply));
+        Self { url: format!("http://{}/v1", endpoint.address()), _endpoint: endpoint }
+    }
+
+    /// Does the same over TLS, and writes the root's certificate to a file.
+    pub(crate) fn start_tls(answer: usize, root: &Path) -> anyhow::Result<Self> {
+        let authority = Authority::new();
+        std::fs::write(root, authority.pem()).context("write the root's certificate")?;
+        let (reply, config) = (json(200, &[], completion(answer)), authority.server("127.0.0.1"));
+        let endpoint = Endpoint::start(move |stream| serve(accept_tls(&config, stream), &reply));
+        Ok(Self { url: format!("https://{}/v1", endpoint.address()), _endpoint: endpoint })
+    }
 }
 
-/// The same, with another way to serve a connection.
-pub(crate) fn listen<S>(serve: fn(TcpStream) -> S) -> anyhow::Result<SocketAddr>
-where
-    S: Future<Output = anyhow::Result<()>> + Send + 'static,
-{
-    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::spawn(move || {
-        runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).context("listen")?;
-            loop {
-                let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
-                // Whoever hangs up ends the connection and nothing else.
-                tokio::spawn(async move { serve(stream).await.ok() });
-            }
-            #[expect(unreachable_code, reason = "tells the block's type")]
-            anyhow::Ok(())
-        })
-    });
-    Ok(address)
-}
-
-async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
-    let answer = reply("200 OK", "", completion(80).as_bytes());
-    let mut inbox = Inbox::new();
-    while let Some(request) = inbox.next(&mut stream).await? {
-        match streamed(request) {
-            None => stream.write_all(&answer).await?,
-            Some((pieces, gap)) => write(&mut stream, pieces, gap).await?,
+fn serve(stream: impl Read + Write, reply: &[u8]) {
+    let mut stream = BufReader::new(stream);
+    while Request::read(&mut stream).is_some() {
+        // A client that has left ends its connection alone.
+        if stream.get_mut().write_all(reply).is_err() {
+            break;
         }
     }
-    Ok(())
 }
 
-/// What has come in on a connection.
-pub(crate) struct Inbox {
-    buffer: Vec<u8>,
-    used: usize,
-    /// How long the request at the front is that was taken last.
-    taken: usize,
+/// A response with a JSON body and these header lines.
+pub(crate) fn json(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec<u8> {
+    http::response(status, &[&["Content-Type: application/json"], headers].concat(), body)
 }
 
-impl Inbox {
-    pub(crate) fn new() -> Self {
-        Self { buffer: vec![0; 64 * 1024], used: 0, taken: 0 }
-    }
-
-    /// Reads the next request to its end; nothing where the peer has closed.
-    pub(crate) async fn next(&mut self, stream: &mut TcpStream) -> anyhow::Result<Option<&[u8]>> {
-        self.buffer.copy_within(self.taken..self.used, 0);
-        self.used -= self.taken;
-        self.taken = loop {
-            if let Some(length) = whole(&self.buffer[..self.used]) {
-                break length;
-            }
-            match stream.read(&mut self.buffer[self.used..]).await? {
-                0 => return Ok(None),
-                read => self.used += read,
-            }
-        };
-        Ok(Some(&self.buffer[..self.taken]))
-    }
-}
-
-/// How long the request at the front is, where it is whole.
-fn whole(bytes: &[u8]) -> Option<usize> {
-    let head = find(bytes, b"\r\n\r\n")? + 4;
-    let text = str::from_utf8(&bytes[..head]).ok()?.to_ascii_lowercase();
-    if text.contains("transfer-encoding: chunked") {
-        return find(bytes, b"\r\n0\r\n\r\n").map(|at| at + 7);
-    }
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length:"));
-    let whole = head + length.map_or(Some(0), |length| length.trim().parse().ok())?;
-    (whole <= bytes.len()).then_some(whole)
-}
-
-/// How many pieces a request wants, and how far apart: `/v1/stream?PIECES,MILLISECONDS`.
-fn streamed(request: &[u8]) -> Option<(usize, Duration)> {
-    let line = str::from_utf8(request.split(|byte| *byte == b'\r').next()?).ok()?;
-    let (pieces, gap) = line.split_once("/v1/stream?")?.1.split(' ').next()?.split_once(',')?;
-    Some((pieces.parse().ok()?, Duration::from_millis(gap.parse().ok()?)))
-}
-
-async fn write(stream: &mut TcpStream, pieces: usize, gap: Duration) -> anyhow::Result<()> {
-    let head =
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
-    stream.write_all(head.as_bytes()).await?;
-    for piece in 0..pieces {
-        if piece > 0 {
-            sleep(gap).await;
-        }
-        // As long as a piece of a completion is.
-        let data = format!("data: {:020.3}{}\n\n", stamp(), " ".repeat(172));
-        stream.write_all(format!("{:x}\r\n{data}\r\n", data.len()).as_bytes()).await?;
-    }
-    Ok(stream.write_all(b"0\r\n\r\n").await?)
+/// A completion as providers write it, around an answer of so many bytes.
+pub(crate) fn completion(answer: usize) -> String {
+    let answer = "Rust is a language. ".repeat(answer.div_ceil(20));
+    format!(
+        r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-3.5-turbo-0125","choices":[{{"index":0,"message":{{"role":"assistant","content":"{answer}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":12,"completion_tokens":9,"total_tokens":21}}}}"#
+    )
 }

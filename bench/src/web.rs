@@ -1,16 +1,16 @@
-//! The Web function's start and its memory when nothing happens.
+//! The start of the Web function, and its idle memory.
 
 use crate::peers::Place;
 use crate::proxies::Proxy;
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, micros, percentile, ratio};
-use crate::upstream;
+use crate::stream_upstream;
 
 pub(crate) const TITLE: &str = "Start of the Web function";
 
 /// Starts each in turn, many times.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let upstream = upstream::start()?;
+    let upstream = stream_upstream::start()?;
     let proxies = [Proxy::AskWeb, Proxy::Go];
     let mut starts = [const { Vec::new() }; 2];
     let mut memory = [const { Vec::new() }; 2];
@@ -38,7 +38,9 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
     }
     Ok(Section {
         title: TITLE,
-        how: format!("From exec to the first connection taken, {rounds} starts of each in turn."),
+        how: format!(
+            "From exec to the first accepted connection, {rounds} starts of each in turn."
+        ),
         table,
         goals: vec![
             Goal::at_most("ms of `ask-web` to listening", median(&starts[0]), 3.0),

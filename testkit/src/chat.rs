@@ -1,4 +1,4 @@
-//! The replies of a provider of OpenAI's chat completions, as bytes.
+//! The replies of an upstream for OpenAI's chat completions, as bytes.
 //!
 //! ```
 //! use testkit::{chat, http};

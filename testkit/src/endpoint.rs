@@ -21,7 +21,7 @@ pub enum Disconnect {
 }
 
 impl Disconnect {
-    /// Leaves the connection; the caller drops it next.
+    /// Leaves the connection, which has to be dropped next.
     pub fn apply(self, stream: &TcpStream) {
         self.apply_reading(stream, &mut &*stream);
     }
@@ -134,7 +134,7 @@ impl Endpoint {
         self.0.refuse();
     }
 
-    /// Neither accepts nor refuses connections from now on: the queue is full.
+    /// Leaves connections pending from now on, neither accepted nor refused: the queue is full.
     pub fn stall(&self) {
         self.refuse();
         let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();

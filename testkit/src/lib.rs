@@ -9,14 +9,14 @@
 //!
 //! The other side of the program under test:
 //! - [`Upstream`]: an HTTP server that replies by a script and records its requests ([`upstream`])
-//! - [`chat`]: the replies of a chat provider, as bytes
+//! - [`chat`]: the replies of an upstream for chat completions, as bytes
 //! - [`Listener`]: a listening socket whose connections the test serves itself
 //! - [`Endpoint`]: serves each connection on a thread; refuses, stalls, disconnects on demand
 //! - [`RuntimeApi`]: the platform's four runtime calls, and their faults ([`runtime_api`])
 //! - [`Proxy`]: an egress proxy, HTTP `CONNECT` or SOCKS5
 //! - `Authority` (feature `tls`): certificates, chains, and TLS servers that use them
 //!
-//! What goes over the wire:
+//! The bytes on the wire:
 //! - [`Head`], [`Request`], [`Response`], and functions that write them ([`http`])
 //! - [`Wire`]: one end of a raw connection: head, chunk, length, EOF
 //!
@@ -46,6 +46,7 @@ mod listener;
 pub mod process;
 mod proxy;
 pub mod runtime_api;
+mod runtime_fault;
 mod scratch;
 mod secrets;
 pub mod table;

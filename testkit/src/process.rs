@@ -93,7 +93,7 @@ impl Process {
         self.signal("CONT");
     }
 
-    /// Waits for a line with all these words on either output.
+    /// Waits for a line with all these strings on either output.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl Resources {
     ///
     /// # Errors
     ///
-    /// What the process holds instead after [`WAIT_LIMIT`].
+    /// The resources that the process holds instead, after [`WAIT_LIMIT`].
     pub fn wait_for_release(self, id: u32) -> io::Result<()> {
         self.wait(id, |held| {
             held.threads <= self.threads && held.descriptors() <= self.descriptors()
@@ -233,7 +233,7 @@ impl Resources {
     ///
     /// # Errors
     ///
-    /// What the process holds instead after [`WAIT_LIMIT`].
+    /// The resources that the process holds instead, after [`WAIT_LIMIT`].
     pub fn wait_until_equal(self, id: u32) -> io::Result<()> {
         self.wait(id, |held| held == self)
     }

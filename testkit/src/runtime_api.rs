@@ -1,6 +1,6 @@
 //! The platform's runtime API: `ready`, `next`, `response` and `error`, and what can fail there.
 //!
-//! It speaks SCF's protocol, and AWS Lambda's as far as a path's last segment tells the call.
+//! It speaks SCF's protocol, and AWS Lambda's, whose paths end in the same segments.
 //! An event stays the next one until a reply or an error is accepted for it.
 //!
 //! ```
@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::endpoint::{self, unique_ip};
+pub use crate::runtime_fault::Fault;
 use crate::{Disconnect, Endpoint, Request};
 
 /// The path on which a function posts that it is ready.
@@ -42,65 +43,9 @@ pub const ERROR: &str = "/runtime/invocation/error";
 /// Maximum wait for a function.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A failure of the platform, which happens once, at the next opportunity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// No fault.
-    None,
-    /// Refuses connections after the call before `next`.
-    RefuseNext,
-    /// Resets the connection instead of an event.
-    ResetNext,
-    /// Sends every reply in some fifty pieces, until the fault is removed.
-    Slow,
-    /// Answers `next` with 500.
-    FailNext,
-    /// Closes the connection after each reply without announcing it, until the fault is removed.
-    CloseAlways,
-    /// Closes the connection within the event.
-    CutNext,
-    /// Hands the event out again although a reply was accepted.
-    Redeliver,
-    /// Refuses connections after the event is handed out.
-    RefuseResponse,
-    /// Accepts the reply and resets the connection instead of confirming it.
-    ResetResponse,
-    /// Rejects the reply with 413.
-    RejectResponse,
-    /// Answers the reply with 500.
-    FailResponse,
-}
-
-impl Fault {
-    /// All faults, `None` first.
-    pub const ALL: [Self; 12] = [
-        Self::None,
-        Self::RefuseNext,
-        Self::ResetNext,
-        Self::Slow,
-        Self::FailNext,
-        Self::CloseAlways,
-        Self::CutNext,
-        Self::Redeliver,
-        Self::RefuseResponse,
-        Self::ResetResponse,
-        Self::RejectResponse,
-        Self::FailResponse,
-    ];
-
-    /// The paths that a function posts to for one event. An unconfirmed reply is posted again.
-    pub fn expected_posts(self) -> &'static [&'static str] {
-        match self {
-            Self::Redeliver | Self::ResetResponse | Self::FailResponse => &[RESPONSE, RESPONSE],
-            Self::RejectResponse => &[RESPONSE, ERROR],
-            _ => &[RESPONSE],
-        }
-    }
-}
-
 /// An event, ready to be sent.
 #[derive(Clone)]
-pub struct Event(Vec<u8>);
+pub struct Event(Arc<[u8]>);
 
 impl Event {
     /// Makes an event with a time limit of 60 s.
@@ -119,7 +64,7 @@ impl Event {
 
     /// Makes an event with these headers and no others.
     pub fn with_headers(headers: &[&str], body: impl AsRef<[u8]>) -> Self {
-        Self(crate::http::response(200, headers, body))
+        Self(crate::http::response(200, headers, body).into())
     }
 }
 
@@ -266,7 +211,7 @@ impl RuntimeApi {
     ///
     /// # Errors
     ///
-    /// It was not handed out within a minute.
+    /// The event was not handed out within a minute.
     pub fn wait_until_handed_out(&self) -> io::Result<Instant> {
         let state =
             self.shared.wait(&self.shared.handed_out, |state| state.handed_out_at.is_some());

@@ -87,7 +87,7 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let mut chain = vec![certificate.der().clone()];
         chain.extend_from_slice(&self.chain);
-        // The provider is explicit: with two in one build, rustls would panic.
+        // An explicit crypto provider: with two in one build, rustls would panic.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()

@@ -95,7 +95,7 @@ impl<B: Into<Vec<u8>>> From<B> for Turn {
     }
 }
 
-/// The stand-in for the provider that a function asks.
+/// The stand-in for the upstream of a function.
 pub struct Upstream {
     endpoint: Endpoint,
     scheme: &'static str,

@@ -12,11 +12,11 @@ pub enum End {
     Closed,
     /// The peer has reset it.
     Reset,
-    /// It has not ended.
+    /// The connection has not ended.
     Open,
 }
 
-/// One end of a raw connection: a client's, or an upstream's that a test serves by hand.
+/// An end of a raw connection: a client's, or an upstream's that a test serves by hand.
 ///
 /// Reads panic after [`WAIT_LIMIT`].
 ///

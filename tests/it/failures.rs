@@ -13,7 +13,7 @@ struct Row {
     upstream: Upstream,
     status: u16,
     code: &'static str,
-    /// A setting, a status, or the upstream's own words, which the sentence names.
+    /// A setting, a status, or a part of the upstream's message, which the sentence names.
     named: &'static str,
     /// The number of requests for one question.
     requests: usize,

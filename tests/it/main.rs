@@ -1,5 +1,5 @@
 //! The event function as a process, as the platform starts it: the real binary behind the local
-//! platform, with a stand-in for the provider.
+//! platform, with a stand-in for the upstream.
 //!
 //! `ASK_PACKAGE` names a folder with the unpacked zip to test instead of cargo's binary.
 

@@ -1,23 +1,24 @@
-//! The event function behind a runtime API that tells its replies apart.
+//! The event function, asked by events with a number.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 
-use super::provider::{Fault, answer, of_answer};
+use testkit::http::find;
+use testkit::runtime_api::Event;
+
+use super::upstream::{Fault, answer, of_answer};
 use super::{ANSWERS, Soaked, State, account};
 use crate::api::{Api, Script, event};
-use crate::http::find;
 use crate::peers::{Peer, Place};
 
-/// The ids of the requests end in their numbers.
+/// The beginning of the request ids, before the number.
 const IDS: &str = "soak-";
 
 const SCRIPT: Script = Script { event: ask, is_right };
 
-/// Rounds of answers; the first warms it up.
-pub(super) fn soak(place: &Place, provider: SocketAddr, rounds: usize) -> anyhow::Result<Soaked> {
-    let api = Api::with(SCRIPT)?;
-    let process = Peer::Ask.start(place, &api, &format!("http://{provider}/v1"))?;
+/// Runs rounds of answers; the first is the warm-up.
+pub(super) fn soak(place: &Place, upstream: SocketAddr, rounds: usize) -> anyhow::Result<Soaked> {
+    let mut api = Api::with(SCRIPT);
+    let process = Peer::Ask.start(place, &api, &format!("http://{upstream}/v1"))?;
     api.round(ANSWERS)?;
     let first = State::of(&process)?;
     for _ in 1..rounds {
@@ -28,9 +29,9 @@ pub(super) fn soak(place: &Place, provider: SocketAddr, rounds: usize) -> anyhow
     Ok(Soaked { first, last })
 }
 
-fn ask(number: usize) -> Cow<'static, [u8]> {
+fn ask(number: usize) -> Event {
     let limit = match of_answer(number) {
-        // Too little time for a second attempt at what cannot be understood: half a second's wait does not fit.
+        // Too short for a retry, which begins after half a second.
         Some(Fault::Silent | Fault::Reset | Fault::Garbled | Fault::HalfHead) => 400,
         Some(Fault::Late) => 50,
         _ => 60_000,
@@ -38,7 +39,7 @@ fn ask(number: usize) -> Cow<'static, [u8]> {
     let request = format!(
         r#"{{"httpMethod":"GET","path":"/","headers":{{"accept":"*/*"}},"queryString":{{"question":"number {number}"}},"body":""}}"#
     );
-    event(&format!("{IDS}{number}"), limit, &request).into()
+    event(&format!("{IDS}{number}"), limit, &request)
 }
 
 /// The status and the code of the reply.
@@ -56,12 +57,12 @@ fn right(number: usize) -> (u16, Option<&'static str>) {
 }
 
 fn is_right(number: usize, reply: &[u8]) -> bool {
-    let says = |what: &str| find(reply, what.as_bytes()).is_some();
+    let has = |part: &str| find(reply, part.as_bytes()).is_some();
     let (status, code) = right(number);
-    says(&format!("\"statusCode\":{status},"))
-        && says(&format!("\"x-request-id\":\"{IDS}{number}\""))
+    has(&format!("\"statusCode\":{status},"))
+        && has(&format!("\"x-request-id\":\"{IDS}{number}\""))
         && match code {
-            None => says(&format!("\"body\":\"{}\"", answer(number))),
-            Some(code) => says(&format!("\"x-error-code\":\"{code}\"")),
+            None => has(&format!("\"body\":\"{}\"", answer(number))),
+            Some(code) => has(&format!("\"x-error-code\":\"{code}\"")),
         }
 }

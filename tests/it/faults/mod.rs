@@ -5,7 +5,7 @@
 //! last, and asked again afterwards. Expected: one reply with the right code and in time, the next
 //! answer from the same process, and no thread, file or socket more than before.
 //!
-//! One row or some of them: `ROWS='closes in headers / Slow' cargo test -p scf-ask faults`. The
+//! To run one row or some: `ROWS='closes in headers / Slow' cargo test -p scf-ask faults`. The
 //! value is a part of the name that a failure shows.
 //!
 //! A new fault of the upstream is a line in `rows.rs`, one of the platform a variant of
@@ -58,7 +58,7 @@ struct Row {
     surroundings: Surroundings,
 }
 
-/// Each fault alone, and a choice of rows in which any two faults meet.
+/// Returns each fault alone, and a choice of rows in which any two faults meet.
 fn rows() -> Vec<Row> {
     let sizes = [UPSTREAM_ROWS.len(), runtime_api::Fault::ALL.len(), Surroundings::ALL.len()];
     let alone = (0..3).flat_map(|list| {

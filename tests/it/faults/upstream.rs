@@ -15,13 +15,13 @@ pub(super) enum Fault {
     None,
     /// Refuses connections.
     Refuses,
-    /// Neither refuses nor accepts connections.
+    /// Leaves connections pending, neither refused nor accepted.
     Stalls,
     /// Accepts the connection, and leaves it before it reads a byte.
     Accepts(Disconnect),
-    /// Within the TLS handshake: sends these bytes, or half of its first flight, and leaves.
+    /// Sends these bytes in the TLS handshake, or half of its first flight, and leaves.
     Handshake(Option<&'static [u8]>, Disconnect),
-    /// Another certificate: of another authority, expired, or for another name.
+    /// Uses a certificate of another authority, an expired one, or one for another name.
     Certificate {
         foreign: bool,
         expired: bool,
@@ -71,9 +71,9 @@ struct Shared {
     fault: &'static Fault,
     is_faulty: AtomicBool,
     has_cut: AtomicBool,
-    /// Without and with the fault, if it speaks TLS.
+    /// The TLS servers without and with the fault.
     tls: OnceLock<[Arc<ServerConfig>; 2]>,
-    /// Called when a client comes while the fault lasts.
+    /// The function to call when a client comes while the fault lasts.
     on_client: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 

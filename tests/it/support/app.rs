@@ -21,17 +21,17 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Without settings.
+    /// Makes an app without settings.
     pub(crate) fn unset() -> Self {
         Self { vars: BTreeMap::new(), limit: Duration::from_secs(60), freeze: false }
     }
 
-    /// With a key, and this upstream.
+    /// Makes an app with a key, and this upstream.
     pub(crate) fn new(upstream: &Upstream) -> Self {
         Self::at(upstream.url("/v1"))
     }
 
-    /// With a key, and an upstream at this URL.
+    /// Makes an app with a key, and an upstream at this URL.
     pub(crate) fn at(url: impl Into<String>) -> Self {
         Self::unset().set("OPENAI_API_KEY", KEY).set("OPENAI_BASE_URL", url)
     }

@@ -1,5 +1,5 @@
-//! Connections to the upstream: kept, replaced if they have gone, and never used to repeat a request
-//! that may have been processed.
+//! Connections to the upstream: kept, replaced if they have gone, and never used to repeat a
+//! request that may have been processed.
 
 use crate::support::*;
 

@@ -82,7 +82,7 @@ fn five_hundred_clients_at_once_get_their_own_answers() {
     after.wait_for_release(app.id()).unwrap();
 }
 
-/// More than all buffers on the way hold.
+/// A size that all buffers on the way cannot hold.
 const MUCH: usize = 200 << 20;
 
 /// Sends this again and again while the peer reads. Returns the number of bytes sent.

@@ -5,7 +5,7 @@ use testkit::{Turn, Upstream, assert_no_fragment, chat, each};
 
 use crate::support::*;
 
-/// No run of four of their characters is in any of our sentences.
+// No run of four of their characters is in any of our sentences.
 const SECRET: &str = "sk-proj-Zq7Wx3Vb9Nm1Lk5Jh8Gf";
 const OWNER: &str = "Ow4er-t0ken-Xy12";
 const PUBLIC: &str = "Pub1ic-Qz98-w0rd";

@@ -29,18 +29,18 @@ fn program() -> PathBuf {
 pub(crate) struct App(BTreeMap<String, String>);
 
 impl App {
-    /// Without settings, on a free port of 127.0.0.1.
+    /// Makes an app without settings, on a free port of 127.0.0.1.
     pub(crate) fn unset() -> Self {
         // The start file of the zip listens on all addresses by default.
         Self(BTreeMap::new()).set("HOST", "127.0.0.1").set("PORT", "0")
     }
 
-    /// With a key, a token, and this upstream; a client's own key is accepted.
+    /// Makes an app with a key, a token, and this upstream. A client's own key is accepted.
     pub(crate) fn new(upstream: &Listener) -> Self {
         Self::at(&upstream.url("/v1")).set("ASK_OWN_KEYS", "1")
     }
 
-    /// With a key, a token, and an upstream at this URL.
+    /// Makes an app with a key, a token, and an upstream at this URL.
     pub(crate) fn at(url: &str) -> Self {
         Self::unset().set("OPENAI_API_KEY", KEY).set("ASK_TOKEN", TOKEN).set("OPENAI_BASE_URL", url)
     }

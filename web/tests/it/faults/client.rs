@@ -66,7 +66,7 @@ pub(super) struct Received {
     pub(super) took: Duration,
 }
 
-/// Without bytes for this time, none are expected.
+/// The time without bytes after which none are expected.
 const QUIET: Duration = Duration::from_millis(50);
 
 impl Client {

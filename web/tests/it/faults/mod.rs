@@ -5,7 +5,7 @@
 //! that is promised; the log has one line for it; the upstream sees the right requests and no
 //! more; the next question is answered. In the end the process holds no more than at first.
 //!
-//! One row or some of them: `ROWS='In(InHead, Reset) / Plain' cargo test -p ask-web faults`. The
+//! To run one row or some: `ROWS='In(InHead, Reset) / Plain' cargo test -p ask-web faults`. The
 //! value is a part of the name that a failure shows.
 //!
 //! A new fault is an entry of [`FAULTS`], its bytes go into `script.rs`, and what is promised for
@@ -38,7 +38,7 @@ use crate::support::{App, Instance};
 /// Rows at a time.
 const WORKERS: usize = 32;
 
-/// Each fault in each format for a plain client, and a choice in which any two values meet.
+/// Returns each fault in each format for a plain client, and a choice in which any two values meet.
 fn rows() -> Vec<Row> {
     let each = (0..FAULTS.len()).flat_map(|fault| {
         (0..FORMATS.len()).map(move |format| [fault, 0, format, (fault + format) % 2])

@@ -7,15 +7,15 @@ use testkit::http::chunk;
 /// The place of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// After the request, before the response.
+    /// The end of the request, before the response.
     Before,
-    /// Within the head.
+    /// The middle of the head.
     InHead,
-    /// Between head and body.
+    /// The end of the head.
     AfterHead,
-    /// After the first piece of the answer.
+    /// The end of the answer's first piece.
     InBody,
-    /// After all but the last byte.
+    /// The place before the last byte.
     LastByte,
 }
 

@@ -18,7 +18,7 @@ use crate::support::WAIT_LIMIT;
 pub(super) enum Transport {
     Plain,
     Tls,
-    /// Plain, and the app has no `ASK_TIMEOUT`.
+    /// The same as `Plain`, to an app without `ASK_TIMEOUT`.
     Unlimited,
     /// Connecting fails.
     Blocked(Connect),
@@ -120,7 +120,7 @@ impl FaultyUpstream {
 
 struct Shared {
     transport: Transport,
-    /// While connecting fails, and afterwards.
+    /// The TLS servers while connecting fails, and afterwards.
     tls: OnceLock<[Arc<ServerConfig>; 2]>,
     is_unblocked: AtomicBool,
     observed: Arc<ObservedRows>,

@@ -4,8 +4,8 @@
 //! form that no reader can take for another. The hidden message never becomes a request or a
 //! response, and the connection is in step afterwards or closed.
 //!
-//! Some rows: `ROWS='Transfer-Encoding : ' cargo test -p ask-web smuggling`. The value is a part of
-//! the bytes. A new row is an entry of a table in this folder.
+//! To run some rows: `ROWS='Transfer-Encoding : ' cargo test -p ask-web smuggling`. The value is a
+//! part of the bytes. A new row is an entry of a table in this folder.
 
 mod bodies;
 mod chunks;
@@ -21,13 +21,13 @@ use testkit::{End, Response, Upstream, chat, run_table};
 
 use crate::support::{App, Instance, TOKEN, request};
 
-/// One of these statuses, and one request to the upstream with this body, or none.
+/// The possible statuses, and the body of the only request to the upstream, or `None` without one.
 type Promise = (&'static [u16], Option<&'static str>);
 
-/// Rejected, without a request to the upstream.
+/// The promise that a request is rejected, and none comes to the upstream.
 const REJECTED: Promise = (&[400, 501], None);
 
-/// Passed, with this body.
+/// The promise that a request is passed with this body.
 const fn passes(body: &'static str) -> Promise {
     (&[200], Some(body))
 }

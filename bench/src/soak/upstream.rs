@@ -1,61 +1,62 @@
-//! A provider that answers each question by its number, and makes a fault in one of fifty.
+//! An upstream that answers each question by its number, with a fault in one of fifty.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use testkit::http::{chunk, find};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
-use crate::http::{find, reply};
-use crate::upstream::{self, Inbox};
+use crate::stream_upstream::{self, Inbox};
+use crate::upstream::json;
 
-/// What goes wrong with an answer, or with a stream.
+/// A fault of an answer or of a stream.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
-    /// Closes without a word.
+    /// Closes without a byte.
     Silent,
-    /// Resets the connection without a word.
+    /// Resets the connection without a byte.
     Reset,
-    /// What is no HTTP.
+    /// Sends bytes that are not HTTP.
     Garbled,
-    /// Closes in the middle of the head.
+    /// Closes within the head.
     HalfHead,
-    /// Closes in the middle of the body.
+    /// Closes within the body.
     HalfBody,
-    /// Resets the connection in the middle of the body.
+    /// Resets the connection within the body.
     ResetBody,
-    /// Goes on in the middle of a chunked body with what is no chunk.
+    /// Sends an invalid chunk.
     GarbledBody,
-    /// An event of a stream is no JSON.
+    /// Sends an event that is not JSON.
     GarbledEvent,
-    /// 429, each time.
+    /// Sends 429, each time.
     Busy,
-    /// 500, each time.
+    /// Sends 500, each time.
     Failed,
-    /// 503, and the next time an answer.
+    /// Sends 503, and an answer to the retry.
     Passing,
-    /// 401.
+    /// Sends 401.
     Key,
-    /// 404, the model is not known.
+    /// Sends 404 for the model.
     Model,
-    /// 400.
+    /// Sends 400.
     Refused,
-    /// 302.
+    /// Sends 302.
     Redirect,
-    /// An HTML page with status 200.
+    /// Sends an HTML page with status 200.
     Page,
-    /// An answer without a word.
+    /// Sends an empty answer.
     Empty,
-    /// Nothing comes for as long as the function waits.
+    /// Sends nothing until the function gives up.
     Late,
-    /// None of the provider's: the caller leaves in the middle.
+    /// No fault of the upstream: the client leaves within the stream.
     Leaving,
 }
 
-/// Those of answers, in the order in which they come.
+/// The faults of answers, in their order.
 const OF_ANSWERS: [Fault; 16] = [
     Fault::Silent,
     Fault::Busy,
@@ -75,7 +76,7 @@ const OF_ANSWERS: [Fault; 16] = [
     Fault::Late,
 ];
 
-/// Those of streams.
+/// The faults of streams, in their order.
 pub(crate) const OF_STREAMS: [Fault; 9] = [
     Fault::HalfBody,
     Fault::Leaving,
@@ -88,11 +89,11 @@ pub(crate) const OF_STREAMS: [Fault; 9] = [
     Fault::Reset,
 ];
 
-/// Pieces of a stream, and those that come before a fault in its middle.
+/// The pieces of a stream, and those before a fault within it.
 pub(crate) const PIECES: usize = 5;
 pub(crate) const BEFORE: usize = 2;
 
-/// From this number on, streams take their time, so that many run at once.
+/// Streams from this number on are slow, so that many run at once.
 pub(crate) const SLOW: usize = 1_000_000;
 
 /// The fault in the answer of this number.
@@ -105,16 +106,17 @@ pub(crate) fn of_stream(number: usize) -> Option<Fault> {
     (number < SLOW && number % 50 == 25).then(|| OF_STREAMS[number / 50 % OF_STREAMS.len()])
 }
 
-/// The text of an answer, and of a piece of a stream.
+/// The text of an answer.
 pub(crate) fn answer(number: usize) -> String {
     format!("Number {number}.")
 }
 
+/// The text of a piece of a stream.
 pub(crate) fn piece(number: usize, piece: usize) -> String {
     format!("Number {number}, piece {piece}. ")
 }
 
-/// An event of a stream, as it is passed on by the proxy.
+/// The event of a piece, as the proxy passes it.
 pub(crate) fn event(number: usize, piece: usize) -> String {
     let text = self::piece(number, piece);
     let choice = format!(r#"{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}"#);
@@ -123,11 +125,11 @@ pub(crate) fn event(number: usize, piece: usize) -> String {
     )
 }
 
-/// The end of one that is whole, and an event that is none.
+/// The event that ends a stream, and an invalid one.
 pub(crate) const DONE: &str = "data: [DONE]\n\n";
 pub(crate) const GARBLED: &str = "data: <html>\n\n";
 
-/// The streams of which so much has come to the caller that its fault may happen, and the answers that failed once.
+/// The streams whose client has read up to the fault, and the answers that have failed once.
 static SEEN: Mutex<BTreeSet<usize>> = Mutex::new(BTreeSet::new());
 
 pub(crate) fn seen() -> MutexGuard<'static, BTreeSet<usize>> {
@@ -136,10 +138,10 @@ pub(crate) fn seen() -> MutexGuard<'static, BTreeSet<usize>> {
 
 /// Listens, and serves on a thread of its own.
 pub(crate) fn start() -> anyhow::Result<SocketAddr> {
-    upstream::listen(serve)
+    stream_upstream::listen(serve)
 }
 
-/// The number that a question holds.
+/// The number in a question.
 fn number(request: &str) -> Option<usize> {
     let digits = request.split_once("number ")?.1;
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
@@ -151,8 +153,8 @@ async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
         let text = String::from_utf8_lossy(request);
         let number = number(&text).unwrap_or_default();
         let stays = match find(request, b"\"stream\":true") {
-            Some(_) => tell(&mut stream, number).await?,
-            None => say(&mut stream, number).await?,
+            Some(_) => send_stream(&mut stream, number).await?,
+            None => send_answer(&mut stream, number).await?,
         };
         if !stays {
             break;
@@ -161,30 +163,30 @@ async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A fault that needs no answer to have begun: what is sent instead, and whether the connection stays.
+/// The bytes that replace an answer, and whether the connection stays. Returns `None` for a fault
+/// within an answer.
 fn instead(fault: Fault) -> Option<(Vec<u8>, bool)> {
     let error = |message: &str| format!(r#"{{"error":{{"message":"{message}"}}}}"#).into_bytes();
-    let now = "Retry-After: 0\r\n";
+    let now = ["Retry-After: 0"];
     Some(match fault {
         Fault::Silent | Fault::Reset => (Vec::new(), false),
         Fault::Garbled => (b"SSH-2.0-OpenSSH_9.2\r\n".to_vec(), false),
         Fault::HalfHead => (b"HTTP/1.1 200 OK\r\nContent-Ty".to_vec(), false),
-        Fault::Busy => (reply("429 Too Many Requests", now, &error("slow down")), true),
-        Fault::Failed => (reply("500 Internal Server Error", now, &error("oh")), true),
-        Fault::Passing => (reply("503 Service Unavailable", now, &error("a moment")), true),
-        Fault::Key => (reply("401 Unauthorized", "", &error("no such key")), true),
-        Fault::Model => (
-            reply("404 Not Found", "", br#"{"error":{"message":"no","code":"model_not_found"}}"#),
-            true,
-        ),
-        Fault::Refused => (reply("400 Bad Request", "", &error("what?")), true),
-        Fault::Redirect => (reply("302 Found", "Location: http://127.0.0.1:1/\r\n", b""), true),
-        Fault::Page => (reply("200 OK", "", b"<html>"), true),
+        Fault::Busy => (json(429, &now, error("slow down")), true),
+        Fault::Failed => (json(500, &now, error("oh")), true),
+        Fault::Passing => (json(503, &now, error("a moment")), true),
+        Fault::Key => (json(401, &[], error("no such key")), true),
+        Fault::Model => {
+            (json(404, &[], r#"{"error":{"message":"no","code":"model_not_found"}}"#), true)
+        }
+        Fault::Refused => (json(400, &[], error("what?")), true),
+        Fault::Redirect => (json(302, &["Location: http://127.0.0.1:1/"], ""), true),
+        Fault::Page => (json(200, &[], "<html>"), true),
         _ => return None,
     })
 }
 
-async fn say(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
+async fn send_answer(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     let mut fault = of_answer(number);
     if fault == Some(Fault::Passing) && !seen().insert(number) {
         fault = None;
@@ -199,7 +201,7 @@ async fn say(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     let body = format!(
         r#"{{"object":"chat.completion","model":"soak","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":2,"completion_tokens":3}}}}"#
     );
-    let whole = reply("200 OK", "", body.as_bytes());
+    let whole = json(200, &[], body);
     match fault {
         Some(Fault::HalfBody | Fault::ResetBody) => {
             send(stream, &whole[..whole.len() - 50], false, fault).await
@@ -208,7 +210,7 @@ async fn say(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     }
 }
 
-async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
+async fn send_stream(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     let fault = of_stream(number);
     if let Some((bytes, stays)) = fault.and_then(instead) {
         return send(stream, &bytes, stays, fault).await;
@@ -216,10 +218,9 @@ async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     let head =
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
     stream.write_all(head.as_bytes()).await?;
-    let chunk = |data: &str| format!("{:x}\r\n{data}\r\n", data.len());
     for piece in 0..PIECES {
         if piece == BEFORE && fault.is_some() {
-            // The caller is to see what came before.
+            // The client reads the pieces before the fault first.
             while !seen().contains(&number) {
                 sleep(Duration::from_millis(2)).await;
             }
@@ -237,13 +238,13 @@ async fn tell(stream: &mut TcpStream, number: usize) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Waits until the function has hung up, and so the connection does not stay.
+/// Waits until the function has closed. Returns that the connection does not stay.
 async fn until_left(stream: &mut TcpStream) -> anyhow::Result<bool> {
     while stream.read(&mut [0; 16]).await? > 0 {}
     Ok(false)
 }
 
-/// Sends what there is, and tells whether the connection stays.
+/// Sends these bytes. Returns whether the connection stays.
 async fn send(
     stream: &mut TcpStream,
     bytes: &[u8],
