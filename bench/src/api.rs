@@ -67,7 +67,7 @@ impl Api {
         Ok(self.runtime_api.wait_until_idle()?.since)
     }
 
-    /// Hands out so many events, one after the other, and returns the time that each took.
+    /// Hands out `count` events, one after the other, and returns the time of each.
     pub(crate) fn round(&mut self, count: usize) -> anyhow::Result<Vec<Duration>> {
         self.first_next()?;
         let first = self.sent;

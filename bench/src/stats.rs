@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The value below which so many per cent of the values lie. Zero without values.
+/// Returns the value below which `percent` per cent of the values lie. Zero without values.
 pub(crate) fn percentile(values: &[f64], percent: usize) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

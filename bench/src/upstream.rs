@@ -14,7 +14,7 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// Answers with so many bytes over plain HTTP.
+    /// Answers with `answer` bytes over plain HTTP.
     pub(crate) fn start(answer: usize) -> Self {
         let reply = json(200, &[], completion(answer));
         let endpoint = Endpoint::start(move |stream| serve(stream, &reply));
@@ -46,7 +46,7 @@ pub(crate) fn json(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec
     http::response(status, &[&["Content-Type: application/json"], headers].concat(), body)
 }
 
-/// A completion as providers write it, around an answer of so many bytes.
+/// Returns a completion as providers write it, around an answer of `answer` bytes.
 pub(crate) fn completion(answer: usize) -> String {
     let answer = "Rust is a language. ".repeat(answer.div_ceil(20));
     format!(

@@ -17,7 +17,16 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::End;
+/// The end of a connection, as one side sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The peer has closed it.
+    Closed,
+    /// The peer has reset it.
+    Reset,
+    /// The connection has not ended.
+    Open,
+}
 
 /// The first line and the headers of a message, with the empty line that ends them.
 #[derive(Clone, PartialEq, Eq)]

@@ -59,6 +59,7 @@ use std::time::{Duration, Instant};
 
 pub use endpoint::{Disconnect, Endpoint, splice};
 pub use gate::Gate;
+pub use http::End;
 pub use http::{Head, Request, Response};
 pub use listener::Listener;
 pub use process::{Process, Resources};
@@ -70,7 +71,7 @@ pub use table::{all_pairs, each, run_table};
 #[cfg(feature = "tls")]
 pub use tls::{Authority, accept as accept_tls};
 pub use upstream::{Turn, Upstream};
-pub use wire::{End, Wire};
+pub use wire::Wire;
 
 /// Maximum wait for an event that a test expects.
 pub const WAIT_LIMIT: Duration = Duration::from_secs(20);

@@ -28,17 +28,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::endpoint::{self, unique_ip};
-pub use crate::runtime_fault::Fault;
+pub use crate::runtime_fault::{ERROR, Fault, RESPONSE};
 use crate::{Disconnect, Endpoint, Request};
 
 /// The path on which a function posts that it is ready.
 pub const READY: &str = "/runtime/init/ready";
 /// The path on which a function asks for an event.
 pub const NEXT: &str = "/runtime/invocation/next";
-/// The path on which a function posts its reply.
-pub const RESPONSE: &str = "/runtime/invocation/response";
-/// The path on which a function posts that an event failed.
-pub const ERROR: &str = "/runtime/invocation/error";
 
 /// Maximum wait for a function.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -1,4 +1,10 @@
-use crate::runtime_api::{ERROR, RESPONSE};
+//! Failures of the platform's runtime API.
+
+/// The path on which a function posts its reply.
+pub const RESPONSE: &str = "/runtime/invocation/response";
+
+/// The path on which a function posts that an event failed.
+pub const ERROR: &str = "/runtime/invocation/error";
 
 /// A failure of the platform, which happens once, at the next opportunity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

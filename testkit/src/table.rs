@@ -62,7 +62,7 @@ pub fn failures<R: Sync, E: Display>(
     failures.into_inner().unwrap()
 }
 
-/// Panics with these failures, if any, of so many rows.
+/// Panics with these failures, if any, of a table with `rows` rows.
 #[track_caller]
 pub fn assert_no_failures(rows: usize, failures: Vec<String>) {
     let count = failures.len();

@@ -2,19 +2,8 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use crate::http::{Head, Request, Response, chunk_size};
+use crate::http::{End, Head, Request, Response, chunk_size};
 use crate::{Disconnect, WAIT_LIMIT};
-
-/// The end of a connection, as one side sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// The peer has closed it.
-    Closed,
-    /// The peer has reset it.
-    Reset,
-    /// The connection has not ended.
-    Open,
-}
 
 /// An end of a raw connection: a client's, or an upstream's that a test serves by hand.
 ///

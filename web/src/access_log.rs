@@ -22,8 +22,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// Writes the line of one request: when the response is complete, before its last piece is sent.
 ///
-/// An instance may be frozen right after the last piece. If the guard is dropped earlier, the client
-/// has left.
+/// An instance may be frozen right after the last piece. If the guard is dropped earlier, the
+/// client has left.
 pub(crate) struct AccessLog {
     state: Arc<AppState>,
     client: Arc<ClientHandle>,

@@ -1,5 +1,5 @@
-//! `ask-web`: streamed answers and a reverse proxy for OpenAI's API, as SCF's Web function or on any
-//! machine.
+//! `ask-web`: streamed answers and a reverse proxy for OpenAI's API, as SCF's Web function or on
+//! any machine.
 //!
 //! # Map
 //!

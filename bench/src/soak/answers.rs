@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use testkit::http::find;
 use testkit::runtime_api::Event;
 
+use super::state::{ANSWERS, Soaked, State, account};
 use super::upstream::{Fault, answer, of_answer};
-use super::{ANSWERS, Soaked, State, account};
 use crate::api::{Api, Script, event};
 use crate::peers::{Peer, Place};
 

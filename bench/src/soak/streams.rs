@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
+use super::state::{ANSWERS, STREAMS, Soaked, State, account};
 use super::upstream::{
     self, BEFORE, DONE, Fault, GARBLED, OF_STREAMS, PIECES, SLOW, of_stream, seen,
 };
-use super::{ANSWERS, STREAMS, Soaked, State, account};
 use crate::peers::Place;
 use crate::proxies::Proxy;
 

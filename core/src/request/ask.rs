@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn openai_client_at_the_event_function_is_told_about_the_web_function() {
+    fn openai_client_is_referred_to_the_web_function() {
         for (method, path) in [("POST", "/v1/chat/completions"), ("GET", "/release/v1/models")] {
             let response = response_to(&settings(&[]), method, path, &[], "");
             assert_eq!(response.status(), StatusCode::NOT_FOUND);

@@ -1,7 +1,7 @@
 //! Rules that the repository's files keep, each held by a test.
 //!
-//! - `layers`: no circle of files in a crate, and the order of its folders. It uses `imports`, which
-//!   resolves the paths that `tokens` reads.
+//! - `layers`: no circle of files in a crate, and the order of its folders. It uses `imports`,
+//!   which resolves the paths that `tokens` reads.
 //! - `absences`: the crates, standard library items and words that a member must not hold.
 //! - `words`: first words and banned words of comments, length of test names and of lines.
 //! - `house`: scripts, manifests and the documents' tables.

@@ -194,8 +194,8 @@ impl AnswerStream {
         self.encoder.keep_alive().map(Piece::next)
     }
 
-    /// Ends the stream at the deadline. With `ASK_PARTIAL`, the text so far is the answer. Plain text
-    /// cannot tell its finish reason, and a cut text must not look complete.
+    /// Ends the stream at the deadline. With `ASK_PARTIAL`, the text so far is the answer. Plain
+    /// text cannot tell its finish reason, and a cut text must not look complete.
     fn time_out(&mut self, streaming: Box<StreamingCompletion>) -> Piece {
         let partial = self.state.settings.partial && self.responder.format != Format::Text;
         match streaming.decoder.time_out(partial) {

@@ -22,8 +22,8 @@ use super::request_line::RequestLines;
 /// Timeout for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Timeout for an idle connection. Gateways close theirs earlier, most after 60 s: the side that may
-/// send must be the one that closes.
+/// Timeout for an idle connection. Gateways close theirs earlier, most after 60 s: the side that
+/// may send must be the one that closes.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Time for which the rest of a request is read and dropped after an early response. Closing a

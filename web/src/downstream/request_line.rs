@@ -23,8 +23,8 @@ impl RequestLines {
     /// Returns whether the next byte is the first of a request.
     ///
     /// That is the first byte of a connection, or the first one after the empty line at the end of
-    /// a head. `may_follow` is set if no request is in progress, and if none so far had a body or an
-    /// upgrade. Then the bytes before the empty line are heads, and hyper has nothing buffered.
+    /// a head. `may_follow` is set if no request is in progress, and if none so far had a body or
+    /// an upgrade. Then the bytes before the empty line are heads, and hyper has nothing buffered.
     pub(super) fn is_at_start(&self, may_follow: bool) -> bool {
         let after_head = matches!(self.last, [_, b'\n', b'\n'] | [b'\n', b'\r', b'\n']);
         !self.is_started || !self.partial.is_empty() || may_follow && after_head

@@ -51,7 +51,8 @@ impl UpstreamClient {
     /// Sends a request, whose `Host` is set, and waits for the head of the response.
     ///
     /// An idle connection that turns out to be closed costs a new one. If the request may have been
-    /// read, it is sent again only if it is idempotent (RFC 9110, 9.2.2) and its body can be cloned.
+    /// read, it is sent again only if it is idempotent (RFC 9110, 9.2.2) and its body can be
+    /// cloned.
     ///
     /// # Errors
     /// If there is no response, or it is not the HTTP that was asked for.

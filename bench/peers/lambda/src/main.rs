@@ -1,4 +1,4 @@
-//! The event function's main job on `lambda_runtime` and reqwest: a Function URL's event in, the model's answer out.
+//! The event function's job on `lambda_runtime` and reqwest: an event in, the answer out.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use reqwest::Client;
@@ -13,7 +13,12 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::run(service_fn(|event| answer(&client, &url, &key, event))).await
 }
 
-async fn answer(client: &Client, url: &str, key: &str, event: LambdaEvent<Value>) -> Result<Value, Error> {
+async fn answer(
+    client: &Client,
+    url: &str,
+    key: &str,
+    event: LambdaEvent<Value>,
+) -> Result<Value, Error> {
     let question = event.payload["queryString"]["question"].as_str().ok_or("no question")?;
     let request = json!({"model": "gpt-3.5-turbo", "messages": [{"role": "user", "content": question}]});
     let reply = client.post(url).bearer_auth(key).json(&request).send().await?.error_for_status()?;
