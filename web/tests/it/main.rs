@@ -25,5 +25,6 @@ mod smuggling;
 mod stop;
 mod stream;
 mod support;
+mod targets;
 mod tls;
 mod upgrade;
