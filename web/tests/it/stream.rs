@@ -124,7 +124,7 @@ fn five_megabytes_pass_both_ways_at_once() {
 }
 
 #[test]
-fn expect_100_continue_is_answered_once_the_upstream_is_connected() {
+fn expect_100_continue_is_answered_once_upstream_is_connected() {
     let (listener, app) = start_app();
     let headers = "Expect: 100-continue\r\nContent-Length: 4\r\n";
     let upload = request("POST /v1/files", headers);
