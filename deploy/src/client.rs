@@ -1,0 +1,353 @@
+//! One call of the cloud's API: signs, sends, retries, reads the answer.
+
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+use ureq::{Agent, Proxy};
+
+use crate::{
+    credentials::Credentials,
+    endpoint::Endpoint,
+    error::{ApiError, CallError, advice},
+    signature::{CONTENT_TYPE, Signature},
+};
+
+/// Attempts after the first one, for network failures and `RequestLimitExceeded`.
+const RETRIES: u32 = 3;
+
+/// Maximum size of an answer. A function's reply of 6 MB is sent as a JSON string.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// Shortest text that is taken for a secret. A shorter value, such as `1`, occurs everywhere.
+const MIN_SECRET: usize = 4;
+
+/// A service of the cloud.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Functions: <https://cloud.tencent.com/document/api/583>.
+    Scf,
+    /// Logs: <https://cloud.tencent.com/document/api/614>.
+    Cls,
+}
+
+impl Service {
+    /// Name and version of the API.
+    pub fn api(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Scf => ("scf", "2018-04-16"),
+            Self::Cls => ("cls", "2020-10-16"),
+        }
+    }
+}
+
+/// The pace of waiting: for a state, and between attempts.
+#[derive(Clone, Copy, Debug)]
+pub struct Poll {
+    /// The time between two looks at a function. Back-off begins with it.
+    pub interval: Duration,
+    /// The number of looks before the command gives up.
+    pub limit: u32,
+}
+
+impl Default for Poll {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(1), limit: 120 }
+    }
+}
+
+impl Poll {
+    /// The pause before another attempt: it doubles up to eight times the interval.
+    pub(crate) fn back_off(&self, attempt: u32) -> Duration {
+        self.interval * (1 << attempt.min(3))
+    }
+}
+
+/// A caller of the cloud's API in one region.
+pub struct Client {
+    agent: Agent,
+    endpoint: Endpoint,
+    cls_endpoint: Endpoint,
+    region: String,
+    credentials: Credentials,
+    poll: Poll,
+    progress: Box<dyn Fn(&str)>,
+    /// Texts that the cloud's own words are cleaned of.
+    secrets: Mutex<Vec<String>>,
+}
+
+impl Client {
+    /// Prepares calls to `endpoint`. `progress` receives a line for each step.
+    pub fn new(
+        endpoint: Endpoint,
+        region: impl Into<String>,
+        credentials: Credentials,
+        progress: impl Fn(&str) + 'static,
+    ) -> Self {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("scf-deploy/", env!("CARGO_PKG_VERSION")))
+            .max_redirects(0)
+            .timeout_resolve(Some(Duration::from_secs(10)))
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .timeout_send_request(Some(Duration::from_secs(30)))
+            // A zip of 50 MB over a slow line. A line that stands still ends sooner.
+            .timeout_send_body(Some(Duration::from_secs(900)))
+            .timeout_per_write(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_recv_body(Some(Duration::from_secs(60)));
+        if endpoint.is_loopback() {
+            config = config.proxy(None::<Proxy>);
+        }
+        let mut secrets = vec![credentials.secret_id.clone(), credentials.secret_key.clone()];
+        secrets.extend(credentials.token.clone());
+        Self {
+            agent: config.build().new_agent(),
+            cls_endpoint: endpoint.cls(),
+            endpoint,
+            region: region.into(),
+            credentials,
+            poll: Poll::default(),
+            progress: Box::new(progress),
+            secrets: Mutex::new(secrets),
+        }
+    }
+
+    /// Replaces the address of the log service.
+    pub fn set_cls_endpoint(&mut self, endpoint: Endpoint) {
+        self.cls_endpoint = endpoint;
+    }
+
+    /// Replaces the pace of waiting.
+    pub fn set_poll(&mut self, poll: Poll) {
+        self.poll = poll;
+    }
+
+    /// The region of all calls.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    pub(crate) fn poll(&self) -> Poll {
+        self.poll
+    }
+
+    pub(crate) fn progress(&self, line: &str) {
+        (self.progress)(line);
+    }
+
+    /// Calls an action that may be sent twice.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the cloud's error, or if no answer arrives in four attempts.
+    pub fn call(&self, service: Service, action: &str, body: &Value) -> Result<Value, CallError> {
+        self.remember(body);
+        let mut attempt = 0;
+        loop {
+            let error = match self.send(service, action, body, None) {
+                Err(error) if attempt < RETRIES && is_transient(&error) => error,
+                result => return result,
+            };
+            let pause = self.poll.back_off(attempt);
+            self.progress(&format!(
+                "{action}: {}; trying again in {} s",
+                error.brief(),
+                pause.as_secs_f32()
+            ));
+            thread::sleep(pause);
+            attempt += 1;
+        }
+    }
+
+    /// Calls an action that takes effect each time, and waits for its answer up to `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the cloud's error, or if no answer arrives.
+    pub fn call_once(
+        &self,
+        action: &str,
+        body: &Value,
+        timeout: Duration,
+    ) -> Result<Value, CallError> {
+        self.send(Service::Scf, action, body, Some(timeout))
+    }
+
+    fn send(
+        &self,
+        service: Service,
+        action: &str,
+        body: &Value,
+        timeout: Option<Duration>,
+    ) -> Result<Value, CallError> {
+        let (name, version) = service.api();
+        let endpoint = match service {
+            Service::Scf => &self.endpoint,
+            Service::Cls => &self.cls_endpoint,
+        };
+        let network = |reason: String, transient| CallError::Network {
+            action: action.to_owned(),
+            reason: self.clean(&format!("{}: {reason}", endpoint.authority())),
+            transient,
+        };
+        let body = body.to_string();
+        let timestamp = now();
+        let signature = Signature {
+            service: name,
+            host: endpoint.authority(),
+            timestamp,
+            body: body.as_bytes(),
+        };
+        let Credentials { secret_id, secret_key, token, .. } = &self.credentials;
+        let mut request = self
+            .agent
+            .post(endpoint.url())
+            .header("Host", endpoint.authority())
+            .header("Content-Type", CONTENT_TYPE)
+            .header("Authorization", signature.authorization(secret_id, secret_key))
+            .header("X-TC-Action", action)
+            .header("X-TC-Version", version)
+            .header("X-TC-Timestamp", timestamp.to_string())
+            .header("X-TC-Region", &self.region)
+            .header("X-TC-Language", "en-US");
+        if let Some(token) = token {
+            request = request.header("X-TC-Token", token);
+        }
+        if let Some(timeout) = timeout {
+            request = request.config().timeout_recv_response(Some(timeout)).build();
+        }
+        let failed = |error: ureq::Error| {
+            let (reason, transient) = network_error(&error);
+            network(reason, transient)
+        };
+        let mut response = request.send(body.as_bytes()).map_err(failed)?;
+        let status = response.status();
+        let date = response.headers().get("date").and_then(|date| date.to_str().ok()?.parse().ok());
+        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(failed)?;
+        let mut answer = match serde_json::from_slice::<Value>(&body) {
+            Ok(mut answer) if answer["Response"].is_object() => answer["Response"].take(),
+            _ => {
+                return Err(network(
+                    format!(
+                        "HTTP {} and no answer of the API; check the proxy and --endpoint",
+                        status.as_u16()
+                    ),
+                    status.is_server_error() || status.as_u16() == 429,
+                ));
+            }
+        };
+        self.remember(&answer);
+        if answer["Error"].is_object() {
+            let error = answer["Error"].take();
+            return Err(self.api_error(action, &error, &answer["RequestId"], date));
+        }
+        Ok(answer)
+    }
+
+    fn api_error(
+        &self,
+        action: &str,
+        error: &Value,
+        request_id: &Value,
+        date: Option<httpdate::HttpDate>,
+    ) -> CallError {
+        let text = |value: &Value| self.clean(value.as_str().unwrap_or_default());
+        let code = text(&error["Code"]);
+        let advice = advice(&code).map(|advice| {
+            let mut advice =
+                advice.replace("console.cloud.tencent.com", self.endpoint.console());
+            if code.starts_with("AuthFailure") {
+                advice.push_str(&format!(" (the key is from {})", self.credentials.source));
+            }
+            if code == "AuthFailure.SignatureExpire"
+                && let Some(date) = date
+            {
+                advice.push_str(&format!("; {}", skew(date.into())));
+            }
+            advice
+        });
+        CallError::Api(Box::new(ApiError {
+            action: action.to_owned(),
+            message: text(&error["Message"]),
+            request_id: text(request_id),
+            code,
+            advice,
+        }))
+    }
+
+    /// Keeps the values of a function's variables, to remove them from the cloud's words later.
+    fn remember(&self, message: &Value) {
+        let Some(variables) = message["Environment"]["Variables"].as_array() else { return };
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for value in variables.iter().filter_map(|variable| variable["Value"].as_str()) {
+            if value.len() >= MIN_SECRET && !secrets.iter().any(|secret| secret == value) {
+                secrets.push(value.to_owned());
+            }
+        }
+        // A value that contains another one goes first.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// Removes secrets and control characters from the cloud's words.
+    pub(crate) fn clean(&self, text: &str) -> String {
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"));
+        printable(&text).replace('\n', " ")
+    }
+}
+
+/// Removes what moves a terminal's cursor or changes its colours: control characters but line
+/// ends and tabs.
+pub fn printable(text: &str) -> String {
+    text.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> i64 {
+    // A clock before 1970 gives a signature that the cloud refuses as expired.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+/// Compares this machine's clock with the cloud's.
+fn skew(cloud: SystemTime) -> String {
+    let cloud = cloud.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let seconds = now() - i64::try_from(cloud).unwrap_or(i64::MAX);
+    let direction = if seconds < 0 { "behind" } else { "ahead of" };
+    format!("it is {} s {direction} the cloud's", seconds.unsigned_abs())
+}
+
+fn is_transient(error: &CallError) -> bool {
+    match error {
+        CallError::Api(_) => error.is("RequestLimitExceeded"),
+        CallError::Network { transient, .. } => *transient,
+    }
+}
+
+/// Returns a sentence for a failure on the way, and whether another attempt may help.
+fn network_error(error: &ureq::Error) -> (String, bool) {
+    const CHECK: &str = "check the network, HTTPS_PROXY and --endpoint";
+    match error {
+        ureq::Error::Timeout(phase) => (format!("timed out ({phase}); {CHECK}"), true),
+        ureq::Error::HostNotFound => (format!("name not found; {CHECK}"), true),
+        ureq::Error::ConnectionFailed => (format!("connection failed; {CHECK}"), true),
+        // rustls reports a certificate that it does not trust as invalid data.
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => (
+            format!(
+                "TLS failed: {error}; check this machine's clock, and whether a proxy \
+                 intercepts TLS"
+            ),
+            false,
+        ),
+        ureq::Error::Rustls(error) => (format!("TLS failed: {error}"), false),
+        ureq::Error::Io(error) => (format!("{error}; {CHECK}"), true),
+        ureq::Error::Protocol(error) => (format!("incomplete answer: {error}"), true),
+        ureq::Error::InvalidProxyUrl => ("the proxy's URL is invalid; check HTTPS_PROXY".into(), false),
+        other => (other.to_string(), false),
+    }
+}

@@ -1,0 +1,362 @@
+//! The steps from a zip to an address. Each of them can be repeated.
+
+use std::collections::BTreeMap;
+
+use anyhow::{bail, ensure};
+use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::{
+    error::CallError,
+    function::{Function, Info},
+    package::{Kind, Package},
+    settings::{Cap, Plan, Settings},
+};
+
+/// Memory of a new function in MB, the smallest that there is.
+const DEFAULT_MEMORY: u32 = 64;
+
+/// Instances that the cap leaves room for, unless one is given.
+const DEFAULT_INSTANCES: u32 = 10;
+
+/// Maximum size of a zip for CreateFunction, in bytes.
+const MAX_NEW_ZIP: usize = 50 << 20;
+
+/// Maximum size of a zip for UpdateFunctionCode, in bytes.
+const MAX_ZIP: usize = 20 << 20;
+
+/// Requests that one instance of a Web function serves at a time.
+const WEB_CONCURRENCY: u32 = 20;
+
+/// Rounds of looking and creating, if others create or delete the same function at a time.
+const MAX_ROUNDS: u32 = 5;
+
+/// The result of a deployment.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Deployment {
+    /// The function's name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// Whether the function is new.
+    pub created: bool,
+    /// The settings that were changed, in words.
+    pub changed: Vec<String>,
+    /// The settings that were left as they were, in words.
+    pub kept: Vec<String>,
+    /// The address. `None` if none was asked for.
+    pub url: Option<String>,
+    /// Things to know about that did not stop the deployment.
+    pub warnings: Vec<String>,
+}
+
+impl Function<'_> {
+    /// Creates or updates the function, sets the cap, then opens the Function URL.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a step fails. The same call again goes on from there.
+    pub fn deploy(&self, package: &Package, settings: &Settings) -> anyhow::Result<Deployment> {
+        settings.check()?;
+        let mut result = self.result();
+        let info = self.create_or_update(package, settings, &mut result)?;
+        let trigger = self.url_trigger()?;
+        self.cap(settings.cap, &info, trigger.is_some(), &mut result)?;
+        let trigger = match trigger {
+            Some(trigger) => {
+                result.kept.push("Function URL".to_owned());
+                trigger
+            }
+            None => {
+                self.client.progress(&format!("{}: opening the Function URL", self.name));
+                let trigger = self.open_url()?;
+                result.changed.push("Function URL".to_owned());
+                trigger
+            }
+        };
+        let url = trigger.url(self)?;
+        result.url = Some(url.address);
+        result.warnings.extend(url.limits);
+        Ok(result)
+    }
+
+    /// Updates a function that exists: its code, if there is a zip, and the settings given.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the function does not exist or a step fails.
+    pub fn update(
+        &self,
+        package: Option<&Package>,
+        settings: &Settings,
+    ) -> anyhow::Result<Deployment> {
+        settings.check()?;
+        let mut result = self.result();
+        self.existing()?;
+        let Some(info) = self.settled()? else {
+            bail!("function {} is being deleted", self.place())
+        };
+        ensure!(
+            !info.is_lost(),
+            "function {} is in the state {}; create it with `scf-deploy FUNCTION.zip`",
+            self.place(),
+            info.status
+        );
+        let info = self.change_existing(info, package, settings, &mut result)?;
+        if settings.cap.is_some() {
+            self.cap(settings.cap, &info, true, &mut result)?;
+        }
+        Ok(result)
+    }
+
+    fn result(&self) -> Deployment {
+        Deployment {
+            name: self.name.clone(),
+            region: self.client.region().to_owned(),
+            ..Deployment::default()
+        }
+    }
+
+    fn create_or_update(
+        &self,
+        package: &Package,
+        settings: &Settings,
+        result: &mut Deployment,
+    ) -> anyhow::Result<Info> {
+        let mut variables = BTreeMap::new();
+        for _ in 0..MAX_ROUNDS {
+            match self.settled()? {
+                Some(info) if info.is_lost() => {
+                    self.client.progress(&format!(
+                        "{}: {}; deleting it to create it anew",
+                        self.name, info.status
+                    ));
+                    variables = info.variables.unwrap_or_default();
+                    self.change("DeleteFunction", json!({}), &["ResourceNotFound"])?;
+                    self.gone()?;
+                }
+                Some(info) => return self.change_existing(info, Some(package), settings, result),
+                None => {
+                    let plan = settings.variables.plan(&variables)?;
+                    // `None`: the function was created by another run in between.
+                    if let Some(info) = self.create(package, settings, plan, result)? {
+                        return Ok(info);
+                    }
+                }
+            }
+        }
+        bail!("function {} is created and deleted by another run, too; wait for it", self.place())
+    }
+
+    /// Creates the function; `None` if it exists.
+    fn create(
+        &self,
+        package: &Package,
+        settings: &Settings,
+        plan: Plan,
+        result: &mut Deployment,
+    ) -> anyhow::Result<Option<Info>> {
+        let kind = package.kind;
+        let memory = settings.memory.unwrap_or(DEFAULT_MEMORY);
+        let timeout = settings.timeout.unwrap_or(kind.default_timeout());
+        settings.check_cap(memory)?;
+        let mut members = json!({
+            "Code": {"ZipFile": base64(package, MAX_NEW_ZIP)?},
+            "Handler": "index.main_handler",
+            "Runtime": kind.runtime(),
+            "Type": kind.api_type(),
+            "MemorySize": memory,
+            "Timeout": timeout,
+            "PublicNetConfig": {
+                "PublicNetStatus": "ENABLE",
+                "EipConfig": {"EipStatus": "DISABLE"},
+            },
+        });
+        if !plan.all.is_empty() {
+            members["Environment"] = plan.environment();
+        }
+        if kind == Kind::Web {
+            members["InstanceConcurrencyConfig"] =
+                json!({"DynamicEnabled": "FALSE", "MaxConcurrency": WEB_CONCURRENCY});
+            // A WebSocket may be idle as long as it may be open.
+            members["ProtocolType"] = json!("WS");
+            members["ProtocolParams"] =
+                json!({"WSParams": {"IdleTimeOut": timeout.clamp(10, 1800)}});
+        }
+        self.client.progress(&format!("{}: creating the {kind}", self.place()));
+        let exists = ["ResourceInUse.Function", "ResourceInUse.FunctionName"];
+        if self.change("CreateFunction", members, &exists)?.is_none() {
+            return Ok(None);
+        }
+        let info = self.active()?;
+        result.created = true;
+        result.changed.push(format!("{kind} with {memory} MB and {timeout} s"));
+        result.changed.extend(variables("", &plan.all.into_keys().collect::<Vec<_>>()));
+        Ok(Some(info))
+    }
+
+    /// Updates the code, then what was given of the configuration.
+    fn change_existing(
+        &self,
+        info: Info,
+        package: Option<&Package>,
+        settings: &Settings,
+        result: &mut Deployment,
+    ) -> anyhow::Result<Info> {
+        info.check_balance(self)?;
+        let mut info = info;
+        settings.check_cap(settings.memory.unwrap_or(info.memory))?;
+        if let Some(package) = package {
+            info.check_kind(self, package.kind)?;
+            let zip = base64(package, MAX_ZIP)?;
+            self.client.progress(&format!("{}: updating the code", self.place()));
+            self.change("UpdateFunctionCode", json!({"ZipFile": zip}), &[])?;
+            info = self.active()?;
+            result.changed.push("code".to_owned());
+        }
+        let members = configuration(&info, settings, result)?;
+        if members != json!({}) {
+            self.client.progress(&format!("{}: updating the configuration", self.place()));
+            self.change("UpdateFunctionConfiguration", members, &[])?;
+            info = self.active()?;
+        }
+        Ok(info)
+    }
+
+    /// Sets the cap. Without one given, a function without a Function URL gets the default.
+    fn cap(
+        &self,
+        given: Option<Cap>,
+        info: &Info,
+        has_url: bool,
+        result: &mut Deployment,
+    ) -> anyhow::Result<()> {
+        // A new function has none.
+        let current = if result.created { None } else { self.current_cap()? };
+        let wanted = match (given, current) {
+            (Some(Cap::Memory(cap)), _) => Some(cap),
+            (Some(Cap::None), _) => None,
+            (None, Some(cap)) => Some(cap),
+            (None, None) if has_url => None,
+            (None, None) => Some(info.memory.saturating_mul(DEFAULT_INSTANCES)),
+        };
+        if wanted == current {
+            result.kept.push(match current {
+                Some(cap) => format!("cap {cap} MB"),
+                None => "no cap".to_owned(),
+            });
+            return Ok(());
+        }
+        match wanted {
+            Some(cap) => {
+                self.client.progress(&format!("{}: setting the cap to {cap} MB", self.name));
+                let members = json!({"ReservedConcurrencyMem": cap});
+                self.change("PutReservedConcurrencyConfig", members, &[])
+                    .map_err(|error| cap_error(error, cap, has_url))?;
+                let instances = cap / info.memory.max(1);
+                result.changed.push(format!("cap {cap} MB (at most {instances} instances)"));
+            }
+            None => {
+                self.client.progress(&format!("{}: removing the cap", self.name));
+                self.change("DeleteReservedConcurrencyConfig", json!({}), &[])?;
+                result.changed.push("no cap".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the cap in MB, if there is one.
+    pub(crate) fn current_cap(&self) -> Result<Option<u32>, CallError> {
+        match self.call("GetReservedConcurrencyConfig", json!({})) {
+            // 0 stands for none.
+            Ok(answer) => Ok(answer["ReservedMem"]
+                .as_u64()
+                .and_then(|cap| cap.try_into().ok())
+                .filter(|&cap| cap > 0)),
+            // An endpoint that lacks the action.
+            Err(error) if error.is_any(&["InvalidAction", "InvalidParameterValue.Action"]) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Returns the members of UpdateFunctionConfiguration that differ from what the function has.
+fn configuration(
+    info: &Info,
+    settings: &Settings,
+    result: &mut Deployment,
+) -> anyhow::Result<Value> {
+    let mut members = json!({});
+    for (member, name, unit, given, current) in [
+        ("MemorySize", "memory", "MB", settings.memory, info.memory),
+        ("Timeout", "timeout", "s", settings.timeout, info.timeout),
+    ] {
+        match given {
+            Some(given) if given != current => {
+                members[member] = json!(given);
+                result.changed.push(format!("{name} {given} {unit} (was {current})"));
+            }
+            _ => result.kept.push(format!("{name} {current} {unit}")),
+        }
+    }
+    let given = &settings.variables;
+    match &info.variables {
+        None if !given.is_empty() && !given.prune => result.warnings.push(
+            "GetFunction does not show the function's variables, so none were written (the API \
+             replaces all of them at once); use --prune to write those that were given"
+                .to_owned(),
+        ),
+        None if !given.is_empty() => {
+            let plan = given.plan(&BTreeMap::new())?;
+            members["Environment"] = plan.environment();
+            result.changed.extend(variables("", &plan.changed));
+        }
+        None => result.kept.push("variables".to_owned()),
+        Some(current) => {
+            let plan = given.plan(current)?;
+            if plan.changes() {
+                members["Environment"] = plan.environment();
+            }
+            result.changed.extend(variables("", &plan.changed));
+            result.changed.extend(variables("removed ", &plan.removed));
+            result.kept.extend(variables("", &plan.kept));
+        }
+    }
+    Ok(members)
+}
+
+/// Adds to a refusal of the cap what to do about it.
+fn cap_error(error: anyhow::Error, cap: u32, has_url: bool) -> anyhow::Error {
+    match error.downcast_ref::<CallError>() {
+        Some(refusal) if refusal.is_refusal() => error.context(format!(
+            "the cap of {cap} MB was refused{}; run the command again with a smaller --cap, or \
+             with --no-cap to go on without one",
+            if has_url { "" } else { ", so the Function URL was not opened" }
+        )),
+        _ => error,
+    }
+}
+
+/// Lists names of variables, never values.
+fn variables(what: &str, names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| format!("{what}variables {}", names.join(" ")))
+}
+
+fn base64(package: &Package, max: usize) -> anyhow::Result<String> {
+    let size = package.bytes.len();
+    ensure!(
+        size <= max,
+        "{}: {size} bytes are too large; the API takes a zip of {} MB here. Make it smaller{}",
+        package.path.display(),
+        max >> 20,
+        if size <= MAX_NEW_ZIP {
+            ", or remove the function first: a new one takes 50 MB"
+        } else {
+            ""
+        }
+    );
+    Ok(BASE64_STANDARD.encode(&package.bytes))
+}
