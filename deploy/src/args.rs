@@ -73,7 +73,15 @@ const COMMANDS: &[(&str, Command)] = &[
 const OPTIONS: &[(&[&str], &[Command])] = &[
     (
         &[
-            "event", "web", "memory", "timeout", "env-file", "env", "env-default", "prune", "cap",
+            "event",
+            "web",
+            "memory",
+            "timeout",
+            "env-file",
+            "env",
+            "env-default",
+            "prune",
+            "cap",
             "no-cap",
         ],
         &[Command::Deploy, Command::Update],
@@ -192,9 +200,9 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Request> {
             bail!("unexpected argument {other}: the function is named by --name {name}")
         }
         (Some(name), _) => name,
-        (None, Some(argument)) if takes_zip || is_zip(argument) => {
-            Package::name(argument).context("the zip's name is no function name; use --name")?.into()
-        }
+        (None, Some(argument)) if takes_zip || is_zip(argument) => Package::name(argument)
+            .context("the zip's name is no function name; use --name")?
+            .into(),
         (None, Some(argument)) => {
             argument.to_str().context("the function's name is not UTF-8")?.to_owned()
         }

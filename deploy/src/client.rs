@@ -103,9 +103,11 @@ impl Client {
         if endpoint.is_loopback() {
             config = config.proxy(None::<Proxy>);
         }
-        let mut secrets = vec![credentials.secret_id.clone(), credentials.secret_key.clone()];
-        secrets.extend(credentials.token.clone());
+        let Credentials { secret_id, secret_key, token, .. } = &credentials;
+        let secrets = [Some(secret_id), Some(secret_key), token.as_ref()];
+        let secrets = secrets.into_iter().flatten().filter(|secret| secret.len() >= MIN_SECRET);
         Self {
+            secrets: Mutex::new(secrets.cloned().collect()),
             agent: config.build().new_agent(),
             cls_endpoint: endpoint.cls(),
             endpoint,
@@ -113,7 +115,6 @@ impl Client {
             credentials,
             poll: Poll::default(),
             progress: Box::new(progress),
-            secrets: Mutex::new(secrets),
         }
     }
 
@@ -190,9 +191,10 @@ impl Client {
             Service::Scf => &self.endpoint,
             Service::Cls => &self.cls_endpoint,
         };
-        let network = |reason: String, transient| CallError::Network {
+        let network = |reason: String, cure, transient| CallError::Network {
             action: action.to_owned(),
             reason: self.clean(&format!("{}: {reason}", endpoint.authority())),
+            cure,
             transient,
         };
         let body = body.to_string();
@@ -222,22 +224,22 @@ impl Client {
             request = request.config().timeout_recv_response(Some(timeout)).build();
         }
         let failed = |error: ureq::Error| {
-            let (reason, transient) = network_error(&error);
-            network(reason, transient)
+            let (reason, cure, transient) = network_error(&error);
+            network(reason, cure, transient)
         };
         let mut response = request.send(body.as_bytes()).map_err(failed)?;
         let status = response.status();
         let date = response.headers().get("date").and_then(|date| date.to_str().ok()?.parse().ok());
-        let body = response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(failed)?;
+        let body =
+            response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(failed)?;
         let mut answer = match serde_json::from_slice::<Value>(&body) {
             Ok(mut answer) if answer["Response"].is_object() => answer["Response"].take(),
             _ => {
+                let status = status.as_u16();
                 return Err(network(
-                    format!(
-                        "HTTP {} and no answer of the API; check the proxy and --endpoint",
-                        status.as_u16()
-                    ),
-                    status.is_server_error() || status.as_u16() == 429,
+                    format!("HTTP {status} and no answer of the API"),
+                    "check the proxy and --endpoint",
+                    status >= 500 || status == 429,
                 ));
             }
         };
@@ -259,8 +261,7 @@ impl Client {
         let text = |value: &Value| self.clean(value.as_str().unwrap_or_default());
         let code = text(&error["Code"]);
         let advice = advice(&code).map(|advice| {
-            let mut advice =
-                advice.replace("console.cloud.tencent.com", self.endpoint.console());
+            let mut advice = advice.replace("console.cloud.tencent.com", self.endpoint.console());
             if code.starts_with("AuthFailure") {
                 advice.push_str(&format!(" (the key is from {})", self.credentials.source));
             }
@@ -329,25 +330,24 @@ fn is_transient(error: &CallError) -> bool {
     }
 }
 
-/// Returns a sentence for a failure on the way, and whether another attempt may help.
-fn network_error(error: &ureq::Error) -> (String, bool) {
-    const CHECK: &str = "check the network, HTTPS_PROXY and --endpoint";
+/// Returns the reason and the cure of a failure on the way, and whether another attempt may help.
+fn network_error(error: &ureq::Error) -> (String, &'static str, bool) {
+    const NETWORK: &str = "check the network, HTTPS_PROXY and --endpoint";
+    const TLS: &str = "check this machine's clock, and whether a proxy intercepts TLS";
     match error {
-        ureq::Error::Timeout(phase) => (format!("timed out ({phase}); {CHECK}"), true),
-        ureq::Error::HostNotFound => (format!("name not found; {CHECK}"), true),
-        ureq::Error::ConnectionFailed => (format!("connection failed; {CHECK}"), true),
+        ureq::Error::Timeout(phase) => (format!("timed out ({phase})"), NETWORK, true),
+        ureq::Error::HostNotFound => ("name not found".to_owned(), NETWORK, true),
+        ureq::Error::ConnectionFailed => ("connection failed".to_owned(), NETWORK, true),
         // rustls reports a certificate that it does not trust as invalid data.
-        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => (
-            format!(
-                "TLS failed: {error}; check this machine's clock, and whether a proxy \
-                 intercepts TLS"
-            ),
-            false,
-        ),
-        ureq::Error::Rustls(error) => (format!("TLS failed: {error}"), false),
-        ureq::Error::Io(error) => (format!("{error}; {CHECK}"), true),
-        ureq::Error::Protocol(error) => (format!("incomplete answer: {error}"), true),
-        ureq::Error::InvalidProxyUrl => ("the proxy's URL is invalid; check HTTPS_PROXY".into(), false),
-        other => (other.to_string(), false),
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            (format!("TLS failed: {error}"), TLS, false)
+        }
+        ureq::Error::Rustls(error) => (format!("TLS failed: {error}"), TLS, false),
+        ureq::Error::Io(error) => (error.to_string(), NETWORK, true),
+        ureq::Error::Protocol(error) => (format!("incomplete answer: {error}"), NETWORK, true),
+        ureq::Error::InvalidProxyUrl => {
+            ("the proxy's URL is invalid".to_owned(), "check HTTPS_PROXY", false)
+        }
+        other => (other.to_string(), NETWORK, false),
     }
 }

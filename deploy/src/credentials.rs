@@ -96,8 +96,7 @@ fn from_files(profile: &str, warn: &dyn Fn(&str)) -> anyhow::Result<Option<Crede
     ] {
         if let Some(text) = read(&path)? {
             files::warn_if_shared(&path, warn);
-            let key: Credentials =
-                parse(&text).with_context(|| path.display().to_string())?;
+            let key: Credentials = parse(&text).with_context(|| path.display().to_string())?;
             return Ok(Some(Credentials { source: path.display().to_string(), ..key }));
         }
     }

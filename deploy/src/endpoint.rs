@@ -15,11 +15,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// The API of SCF for accounts of cloud.tencent.com.
     pub fn scf() -> Self {
-        Self {
-            scheme: "https",
-            authority: "scf.tencentcloudapi.com".to_owned(),
-            loopback: false,
-        }
+        Self { scheme: "https", authority: "scf.tencentcloudapi.com".to_owned(), loopback: false }
     }
 
     /// Parses `https://HOST`, `HOST`, or `http://` with a loopback address.
@@ -29,8 +25,7 @@ impl Endpoint {
     /// Fails for other schemes and for an address with a path, a query or a user.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
         let text = text.trim().trim_end_matches('/');
-        let url =
-            if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
+        let url = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
         let Ok(uri) = url.parse::<Uri>() else { bail!("invalid endpoint {text:?}") };
         let (Some(scheme), Some(authority), Some(host)) =
             (uri.scheme_str(), uri.authority(), uri.host())

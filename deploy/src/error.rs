@@ -11,8 +11,10 @@ pub enum CallError {
     Network {
         /// The action, such as `CreateFunction`.
         action: String,
-        /// The reason, and what to check.
+        /// The host and what went wrong.
         reason: String,
+        /// The settings to check.
+        cure: &'static str,
         /// Whether the same call may succeed a moment later.
         transient: bool,
     },
@@ -67,7 +69,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Api(error) => error.fmt(f),
-            Self::Network { action, reason, .. } => write!(f, "{action}: {reason}"),
+            Self::Network { action, reason, cure, .. } => write!(f, "{action}: {reason}; {cure}"),
         }
     }
 }
@@ -133,7 +135,10 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the session token is invalid or expired; log in again (`tccli auth login`), or unset \
          TENCENTCLOUD_TOKEN if the key is a permanent one",
     ),
-    (&["AuthFailure"], "the key was refused; check it at https://console.cloud.tencent.com/cam/capi"),
+    (
+        &["AuthFailure"],
+        "the key was refused; check it at https://console.cloud.tencent.com/cam/capi",
+    ),
     (
         &["FailedOperation.QcsRoleNotFound"],
         "the service role SCF_QcsRole is missing; open https://console.cloud.tencent.com/scf once \
@@ -173,7 +178,11 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the region has no capacity left; try again later, or another region with --region",
     ),
     (
-        &["UnsupportedOperation.NotSupportRegion", "UnsupportedOperation.Region", "UnsupportedRegion"],
+        &[
+            "UnsupportedOperation.NotSupportRegion",
+            "UnsupportedOperation.Region",
+            "UnsupportedRegion",
+        ],
         "the region is unsupported; choose another one with --region, such as ap-singapore, \
          ap-tokyo, na-siliconvalley or eu-frankfurt",
     ),
@@ -189,10 +198,7 @@ const ADVICE: &[(&[&str], &str)] = &[
         "a variable has a reserved name; rename those that begin with SCF_, QCLOUD_ or \
          TENCENTCLOUD_",
     ),
-    (
-        &["InvalidParameterValue.Environment"],
-        "a variable is invalid; check its name and value",
-    ),
+    (&["InvalidParameterValue.Environment"], "a variable is invalid; check its name and value"),
     (
         &[
             "InvalidParameterValue.ZipFile",
@@ -207,7 +213,11 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the request is too large; make the zip or the event smaller",
     ),
     (
-        &["InvalidParameterValue.Memory", "InvalidParameterValue.MemorySize", "LimitExceeded.Memory"],
+        &[
+            "InvalidParameterValue.Memory",
+            "InvalidParameterValue.MemorySize",
+            "LimitExceeded.Memory",
+        ],
         "the memory is invalid; --memory takes 64, or a multiple of 128 up to 3072",
     ),
     (&["LimitExceeded.Timeout"], "the timeout is too large; --timeout takes 1 to 900"),
@@ -277,10 +287,7 @@ const ADVICE: &[(&[&str], &str)] = &[
         &["RequestLimitExceeded"],
         "too many calls in a short time; wait a minute and run the command again",
     ),
-    (
-        &["InternalError"],
-        "the cloud failed; run the command again in a minute",
-    ),
+    (&["InternalError"], "the cloud failed; run the command again in a minute"),
     (
         &["InvalidAction", "InvalidParameterValue.Action", "NoSuchProduct", "NoSuchVersion"],
         "the endpoint does not offer this action; check --endpoint",
@@ -288,8 +295,7 @@ const ADVICE: &[(&[&str], &str)] = &[
 ];
 
 /// The sentence for an account in arrears, which GetFunction also shows as a state.
-pub(crate) const INSUFFICIENT_BALANCE: &str =
-    "the account's balance is used up; top it up at \
+pub(crate) const INSUFFICIENT_BALANCE: &str = "the account's balance is used up; top it up at \
      https://console.cloud.tencent.com/expense/recharge, then run the command again";
 
 #[cfg(test)]

@@ -65,7 +65,8 @@ impl Function<'_> {
             }
             for line in &lines {
                 let time = line["Time"].as_i64().unwrap_or_default();
-                let identity = format!("{} {} {}", line["PkgId"], line["PkgLogId"], line["LogJson"]);
+                let identity =
+                    format!("{} {} {}", line["PkgId"], line["PkgLogId"], line["LogJson"]);
                 if seen.insert(identity, time).is_none() {
                     print(&parse(line, time))?;
                 }
@@ -82,13 +83,7 @@ impl Function<'_> {
     }
 
     /// Returns the lines since `from`; all pages of them if they are sorted by `asc`.
-    fn search(
-        &self,
-        topic: &str,
-        from: i64,
-        sort: &str,
-        limit: u32,
-    ) -> anyhow::Result<Vec<Value>> {
+    fn search(&self, topic: &str, from: i64, sort: &str, limit: u32) -> anyhow::Result<Vec<Value>> {
         let query = format!(
             "SCF_FunctionName:\"{}\" AND SCF_Namespace:\"{}\"",
             self.name,

@@ -12,8 +12,7 @@ use std::{
 use anyhow::{Context, ensure};
 use args::{Args, Command, Request};
 use scf_deploy::{
-    Client, Credentials, Deployment, Function, Package, Settings, Status, printable,
-    warn_if_shared,
+    Client, Credentials, Deployment, Function, Package, Settings, Status, printable, warn_if_shared,
 };
 
 fn main() -> ExitCode {

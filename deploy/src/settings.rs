@@ -275,10 +275,8 @@ mod tests {
 
     #[test]
     fn variables_over_4_kb_are_an_error() {
-        let variables = |size| Variables {
-            set: map(&[("A", &"x".repeat(size))]),
-            ..Default::default()
-        };
+        let variables =
+            |size| Variables { set: map(&[("A", &"x".repeat(size))]), ..Default::default() };
         assert!(variables(4095).plan(&map(&[])).is_ok());
         assert!(variables(4095).plan(&map(&[("B", "1")])).is_err());
     }

@@ -14,7 +14,10 @@ pub(crate) fn qr_code(text: &str) -> Option<String> {
     let set = |name| env::var(name).ok().filter(|value| !value.is_empty());
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set)?.to_ascii_lowercase();
     let plain = set("TERM").is_none_or(|terminal| terminal == "dumb") || set("NO_COLOR").is_some();
-    if !io::stdout().is_terminal() || plain || !(locale.contains("utf-8") || locale.contains("utf8")) {
+    if !io::stdout().is_terminal()
+        || plain
+        || !(locale.contains("utf-8") || locale.contains("utf8"))
+    {
         return None;
     }
     Some(draw(text))

@@ -69,7 +69,11 @@ impl Function<'_> {
             "Enable": "OPEN",
             "TriggerDesc": description.to_string(),
         });
-        self.change("CreateTrigger", members, &["ResourceInUse.Trigger", "ResourceInUse.TriggerName"])?;
+        self.change(
+            "CreateTrigger",
+            members,
+            &["ResourceInUse.Trigger", "ResourceInUse.TriggerName"],
+        )?;
         let poll = self.client.poll();
         for _ in 0..poll.limit {
             match self.url_trigger()? {

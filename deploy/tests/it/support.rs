@@ -10,10 +10,13 @@ use std::{
 
 use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 
-use crate::cloud::{Cloud, SECRET_ID, SECRET_KEY};
+use crate::cloud::{Cloud, Function, SECRET_ID, SECRET_KEY};
 
 /// A value of a variable that must never be printed.
 pub(crate) const SECRET: &str = "sk-never-printed-0123456789";
+
+/// The address that the stand-in gives a Function URL.
+pub(crate) const ADDRESS: &str = "https://1250000000-abcdefghij.ap-singapore.tencentscf.com";
 
 /// A folder that is removed in the end.
 pub(crate) struct Folder(PathBuf);
@@ -139,6 +142,12 @@ impl Setup {
             assert!(!all.contains(secret), "{secret} is in:\n{all}");
         }
         output
+    }
+
+    /// The function as it is on the cloud.
+    #[track_caller]
+    pub(crate) fn function(&self, name: &str) -> Function {
+        self.cloud.state().functions[name].clone()
     }
 
     /// The actions that changed something since the last time.

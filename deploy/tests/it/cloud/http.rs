@@ -1,7 +1,7 @@
 //! HTTP/1.1 as far as the API needs it: requests with a length, responses with one.
 
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::TcpStream,
 };
 

@@ -20,7 +20,7 @@ use std::{
 use scf_deploy::Signature;
 use serde_json::{Value, json};
 
-pub(crate) use functions::{LogLine, State};
+pub(crate) use functions::{Function, LogLine, State};
 use http::{Request, Response};
 
 /// The key that the stand-in knows.
@@ -192,9 +192,8 @@ impl Shared {
             Some(Fault::CloseBefore | Fault::CloseAfter) => return Response::Close,
             _ => {}
         }
-        let mut answer = result.unwrap_or_else(
-            |(code, message)| json!({"Error": {"Code": code, "Message": message}}),
-        );
+        let mut answer = result
+            .unwrap_or_else(|(code, message)| json!({"Error": {"Code": code, "Message": message}}));
         answer["RequestId"] = json!("11111111-2222-3333-4444-555555555555");
         Response::Json(json!({"Response": answer}).to_string())
     }
