@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, bail, ensure};
 use lexopt::{Arg, Parser, ValueExt};
-use scf_deploy::{Cap, Endpoint, Kind, Package, Poll, Settings};
+use scf_deploy::{Cap, Endpoint, Kind, Package, Poll, Settings, check_name};
 
 /// The text of `--help`.
 pub(crate) const HELP: &str = "\
@@ -210,6 +210,8 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Request> {
         (None, None) => bail!("missing NAME of the function"),
     };
     ensure!(command != Command::Deploy || zip.is_some(), "missing FUNCTION.zip");
+    check_name(&name)?;
+    settings.check()?;
     Ok(Request::Run(Box::new(Args {
         command,
         zip: zip.filter(|_| takes_zip),

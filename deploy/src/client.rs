@@ -229,7 +229,10 @@ impl Client {
         };
         let mut response = request.send(body.as_bytes()).map_err(failed)?;
         let status = response.status();
-        let date = response.headers().get("date").and_then(|date| date.to_str().ok()?.parse().ok());
+        let date = response
+            .headers()
+            .get("date")
+            .and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
         let body =
             response.body_mut().with_config().limit(MAX_ANSWER).read_to_vec().map_err(failed)?;
         let mut answer = match serde_json::from_slice::<Value>(&body) {
@@ -256,21 +259,21 @@ impl Client {
         action: &str,
         error: &Value,
         request_id: &Value,
-        date: Option<httpdate::HttpDate>,
+        date: Option<SystemTime>,
     ) -> CallError {
         let text = |value: &Value| self.clean(value.as_str().unwrap_or_default());
         let code = text(&error["Code"]);
-        let advice = advice(&code).map(|advice| {
-            let mut advice = advice.replace("console.cloud.tencent.com", self.endpoint.console());
+        let advice = match date {
+            Some(date) if code == "AuthFailure.SignatureExpire" => Some(clock_advice(date)),
+            _ => advice(&code).map(str::to_owned),
+        };
+        let advice = advice.map(|advice| {
+            let advice = advice.replace("console.cloud.tencent.com", self.endpoint.console());
             if code.starts_with("AuthFailure") {
-                advice.push_str(&format!(" (the key is from {})", self.credentials.source));
+                format!("{advice} (the key is from {})", self.credentials.source)
+            } else {
+                advice
             }
-            if code == "AuthFailure.SignatureExpire"
-                && let Some(date) = date
-            {
-                advice.push_str(&format!("; {}", skew(date.into())));
-            }
-            advice
         });
         CallError::Api(Box::new(ApiError {
             action: action.to_owned(),
@@ -315,12 +318,21 @@ pub(crate) fn now() -> i64 {
     now.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
-/// Compares this machine's clock with the cloud's.
-fn skew(cloud: SystemTime) -> String {
+/// The sentence for a signature that has expired, by the clock of the cloud.
+fn clock_advice(cloud: SystemTime) -> String {
     let cloud = cloud.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let seconds = now() - i64::try_from(cloud).unwrap_or(i64::MAX);
+    if seconds.abs() < 60 {
+        return "the signature expired on the way: this machine's clock is right, but sending took \
+                more than 5 minutes; use a faster connection or a smaller zip"
+            .to_owned();
+    }
     let direction = if seconds < 0 { "behind" } else { "ahead of" };
-    format!("it is {} s {direction} the cloud's", seconds.unsigned_abs())
+    format!(
+        "the signature has expired: this machine's clock is {} s {direction} the cloud's; set it \
+         and run the command again",
+        seconds.abs()
+    )
 }
 
 fn is_transient(error: &CallError) -> bool {
@@ -349,5 +361,64 @@ fn network_error(error: &ureq::Error) -> (String, &'static str, bool) {
             ("the proxy's URL is invalid".to_owned(), "check HTTPS_PROXY", false)
         }
         other => (other.to_string(), NETWORK, false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use serde_json::{Value, json};
+
+    use super::Client;
+    use crate::{credentials::Credentials, endpoint::Endpoint};
+
+    fn client(endpoint: &str) -> Client {
+        let credentials = Credentials {
+            secret_id: "AKID".to_owned(),
+            secret_key: "secret".to_owned(),
+            token: None,
+            source: "a file".to_owned(),
+        };
+        Client::new(Endpoint::parse(endpoint).unwrap(), "ap-singapore", credentials, |_| {})
+    }
+
+    #[track_caller]
+    fn check_error(endpoint: &str, code: &str, date: Option<SystemTime>, words: &str) {
+        let error = json!({"Code": code, "Message": "m"});
+        let error = client(endpoint).api_error("GetFunction", &error, &Value::Null, date);
+        let error = error.to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    }
+
+    #[test]
+    fn international_accounts_are_sent_to_their_console() {
+        let code = "FailedOperation.QcsRoleNotFound";
+        let (china, abroad) = ("scf.tencentcloudapi.com", "scf.intl.tencentcloudapi.com");
+        check_error(china, code, None, "https://console.cloud.tencent.com/scf");
+        check_error(abroad, code, None, "https://console.tencentcloud.com/scf");
+    }
+
+    #[test]
+    fn expired_signature_names_the_clock_or_the_connection() {
+        let check = |date, words| {
+            check_error("https://localhost", "AuthFailure.SignatureExpire", date, words);
+        };
+        let now = SystemTime::now();
+        let hour = Duration::from_secs(3600);
+        check(None, "clock is wrong");
+        check(Some(now + hour), "s behind the cloud's");
+        check(Some(now - hour), "s ahead of the cloud's");
+        check(Some(now), "faster connection");
+    }
+
+    #[test]
+    fn secrets_are_removed_from_texts() {
+        let client = client("https://localhost");
+        client.remember(&json!({"Environment": {"Variables": [
+            {"Key": "A", "Value": "abcd"}, {"Key": "B", "Value": "abcdef"},
+            {"Key": "C", "Value": "1"},
+        ]}}));
+        assert_eq!(client.clean("abcdef abcd 1 AKID\u{1b}[0m\nsecret"), "[…] […] 1 […][0m […]");
     }
 }

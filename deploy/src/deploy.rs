@@ -71,7 +71,7 @@ impl Function<'_> {
             None => {
                 self.client.progress(&format!("{}: opening the Function URL", self.name));
                 let trigger = self.open_url()?;
-                result.changed.push("Function URL".to_owned());
+                result.changed.push("Function URL (anybody who has it can call it)".to_owned());
                 trigger
             }
         };
@@ -332,9 +332,8 @@ fn configuration(
 fn cap_error(error: anyhow::Error, cap: u32, has_url: bool) -> anyhow::Error {
     match error.downcast_ref::<CallError>() {
         Some(refusal) if refusal.is_refusal() => error.context(format!(
-            "the cap of {cap} MB was refused{}; run the command again with a smaller --cap, or \
-             with --no-cap to go on without one",
-            if has_url { "" } else { ", so the Function URL was not opened" }
+            "cap of {cap} MB refused{}; use a smaller --cap, or --no-cap to go on without one",
+            if has_url { "" } else { " and Function URL not opened" }
         )),
         _ => error,
     }

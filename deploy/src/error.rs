@@ -81,6 +81,7 @@ impl fmt::Display for ApiError {
         let Self { action, code, message, request_id, advice } = self;
         match advice {
             Some(advice) => write!(f, "{action}: {advice}\n  ({code}: {message}")?,
+            None if message.is_empty() => write!(f, "{action}: failed\n  ({code}")?,
             None => write!(f, "{action}: {message}\n  ({code}")?,
         }
         match request_id.as_str() {

@@ -57,6 +57,24 @@ pub(crate) struct Info {
     in_arrears: bool,
 }
 
+/// Checks a function's name against the platform's rule.
+///
+/// # Errors
+///
+/// Fails if the platform takes no such name.
+pub fn check_name(name: &str) -> anyhow::Result<()> {
+    let inner = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
+    ensure!(
+        (2..=60).contains(&name.len())
+            && name.bytes().all(inner)
+            && name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && !name.ends_with(['-', '_']),
+        "invalid function name {name:?}; use 2 to 60 letters, digits, - and _, begin with a \
+         letter and end with a letter or digit (--name NAME)"
+    );
+    Ok(())
+}
+
 impl<'a> Function<'a> {
     /// Names a function in the client's region.
     ///
@@ -69,15 +87,7 @@ impl<'a> Function<'a> {
         namespace: Option<String>,
     ) -> anyhow::Result<Self> {
         let name = name.into();
-        let inner = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
-        ensure!(
-            (2..=60).contains(&name.len())
-                && name.bytes().all(inner)
-                && name.starts_with(|c: char| c.is_ascii_alphabetic())
-                && !name.ends_with(['-', '_']),
-            "invalid function name {name:?}; use 2 to 60 letters, digits, - and _, begin with a \
-             letter and end with a letter or digit (--name NAME)"
-        );
+        check_name(&name)?;
         Ok(Self { client, name, namespace })
     }
 
@@ -129,7 +139,7 @@ impl<'a> Function<'a> {
             };
             if attempt == 0 {
                 self.client.progress(&format!(
-                    "{}: another change is in progress ({}); waiting",
+                    "{}: not ready ({}); waiting",
                     self.name,
                     error.brief()
                 ));

@@ -51,10 +51,15 @@ fn print(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a line to standard error.
+/// Writes an error or a warning to standard error.
 fn report(line: &str) {
+    say(&format!("scf-deploy: {line}"));
+}
+
+/// Writes a line of progress to standard error.
+fn say(line: &str) {
     // There is no other place to write to if standard error is closed.
-    let _ = writeln!(io::stderr(), "scf-deploy: {line}");
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 fn run(args: Args) -> anyhow::Result<()> {
@@ -66,7 +71,7 @@ fn run(args: Args) -> anyhow::Result<()> {
     settings.check()?;
     let event = event(&args)?;
     let credentials = Credentials::find(&report)?;
-    let mut client = Client::new(args.endpoint, args.region, credentials, report);
+    let mut client = Client::new(args.endpoint, args.region, credentials, say);
     client.set_poll(args.poll);
     if let Some(endpoint) = args.cls_endpoint {
         client.set_cls_endpoint(endpoint);
@@ -87,16 +92,24 @@ fn run(args: Args) -> anyhow::Result<()> {
             limits.iter().for_each(|limit| report(&format!("warning: {limit}")));
             print(&format!("{address}\n"))
         }
-        Command::Logs => function.logs(args.follow, |line| {
-            let message = printable(&line.message);
-            print(&format!("{}  {}  {message}\n", line.time, line.request_id))
-        }),
+        Command::Logs => {
+            let mut lines = 0;
+            function.logs(args.follow, |line| {
+                lines += 1;
+                let message = printable(&line.message);
+                print(&format!("{}  {}  {message}\n", line.time, line.request_id))
+            })?;
+            if lines == 0 {
+                say("no log lines in the last hour (new ones take up to a minute)");
+            }
+            Ok(())
+        }
         Command::Invoke => {
             let invocation = function.invoke(&event)?;
             if !invocation.log.is_empty() {
-                report(&format!("log:\n{}", printable(invocation.log.trim_end())));
+                say(printable(invocation.log.trim_end()).as_str());
             }
-            report(&invocation.summary);
+            say(&invocation.summary);
             print(&format!("{}\n", invocation.reply))?;
             match invocation.error {
                 Some(error) => {
@@ -110,7 +123,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             if args.json {
                 return print(&format!("{}\n", serde_json::json!({"removed": removed})));
             }
-            report(if removed { "removed" } else { "no such function: nothing to remove" });
+            say(if removed { "removed" } else { "no such function: nothing to remove" });
             Ok(())
         }
     }
@@ -170,9 +183,9 @@ fn print_deployment(deployment: &Deployment, json: bool) -> anyhow::Result<()> {
     let Deployment { name, region, created, changed, kept, url, warnings } = deployment;
     let verb = if *created { "created" } else { "updated" };
     let changed = if changed.is_empty() { "nothing".to_owned() } else { changed.join(", ") };
-    report(&format!("{verb} {name} in {region}: {changed}"));
+    say(&format!("{verb} {name} in {region}: {changed}"));
     if !kept.is_empty() {
-        report(&format!("left as it was: {}", kept.join(", ")));
+        say(&format!("left as it was: {}", kept.join(", ")));
     }
     warnings.iter().for_each(|warning| report(&format!("warning: {warning}")));
     if json {

@@ -101,13 +101,15 @@ impl Package {
 
 /// Returns the kind of function in the zip.
 fn check(bytes: &[u8], kind: Option<Kind>) -> anyhow::Result<Kind> {
-    let mut zip = ZipArchive::new(Cursor::new(bytes))
-        .map_err(|error| anyhow::anyhow!("invalid zip: {error}; pack the function again"))?;
+    // The library's own words name parts of the format, which do not help here.
+    let Ok(mut zip) = ZipArchive::new(Cursor::new(bytes)) else {
+        bail!("not a zip, or a broken one; pack the function again")
+    };
     let mut modes = Vec::new();
     let mut nested = None;
     for index in 0..zip.len() {
-        let file = zip.by_index_raw(index).context("invalid zip")?;
-        let name = file.name().context("invalid zip")?;
+        let file = zip.by_index_raw(index).context("broken zip")?;
+        let name = file.name().context("broken zip")?;
         let name = name.trim_start_matches("./");
         for entry in [Kind::Event, Kind::Web] {
             if name == entry.entry() {
@@ -226,7 +228,7 @@ mod tests {
     fn other_files_are_no_zips() {
         let whole = zip(&[("bootstrap", 0o755)]);
         for bytes in [b"#!/bin/sh\n".as_slice(), &whole[..whole.len() / 2]] {
-            check_fails(bytes, None, &["invalid zip"]);
+            check_fails(bytes, None, &["not a zip"]);
         }
     }
 }

@@ -65,3 +65,25 @@ fn hmac(key: &[u8], text: &str) -> [u8; 32] {
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Signature;
+
+    /// The header is that of Tencent's SDK for Python 3.1.195; `.ci/deploy-model` compares more.
+    #[test]
+    fn signature_is_that_of_the_sdk() {
+        let signature = Signature {
+            service: "scf",
+            host: "scf.tencentcloudapi.com",
+            timestamp: 1_780_000_000,
+            body: br#"{"FunctionName": "ask"}"#,
+        };
+        assert_eq!(
+            signature.authorization("AKIDexample", "secretexample"),
+            "TC3-HMAC-SHA256 Credential=AKIDexample/2026-05-28/scf/tc3_request, \
+             SignedHeaders=content-type;host, \
+             Signature=e31e66dd54527b6c0c7d68a8ae808b0b49602473fbdd22173c50f6802e9d19d1"
+        );
+    }
+}

@@ -23,6 +23,12 @@ fn wrong_use_is_said_with_status_2() {
         (&["hello.zip", "other.zip"], "unexpected argument"),
         (&["hello.zip", "--region"], "missing argument for option '--region'"),
         (&["hello.zip", "--memory", "lots"], "invalid --memory"),
+        (&["hello.zip", "--memory", "100"], "invalid --memory 100"),
+        (&["hello.zip", "--timeout", "901"], "invalid --timeout 901"),
+        (&["hello.zip", "--env", "SCF_A=1"], "reserved variable name SCF_A"),
+        (&["hello.zip", "--name", "-x"], "invalid function name"),
+        (&["hello.zip", "--name", "x"], "invalid function name"),
+        (&["my.function.zip"], "invalid function name \"my.function\""),
         (&["hello.zip", "--cap", "0"], "--no-cap"),
         (&["hello.zip", "--cap", "64", "--no-cap"], "exclude each other"),
         (&["hello.zip", "--no-cap", "--cap", "64"], "exclude each other"),
@@ -54,21 +60,16 @@ fn nothing_is_sent_if_the_input_is_wrong() {
     setup.folder.write("empty.zip", "");
     setup.folder.write("script.zip", "#!/bin/sh");
     setup.folder.write("none.zip", zip("main", "x"));
-    setup.folder.write("my.function.zip", zip("bootstrap", "x"));
+    setup.folder.write("reserved.env", "SCF_A=1");
     for (args, words) in [
         (&["missing.zip"][..], &["missing.zip: "][..]),
         (&["empty.zip"], &["empty.zip: the file is empty"]),
-        (&["script.zip"], &["script.zip: invalid zip"]),
+        (&["script.zip"], &["script.zip: not a zip"]),
         (&["none.zip"], &["none.zip: ", "bootstrap", "scf_bootstrap"]),
         (&["hello.zip", "--web"], &["hello.zip: scf_bootstrap is not at the top"]),
-        (&["my.function.zip"], &["invalid function name", "--name"]),
-        (&["hello.zip", "--name", "-x"], &["invalid function name"]),
-        (&["hello.zip", "--name", "x"], &["invalid function name"]),
         (&["hello.zip", "--env-file", "bad.env"], &["bad.env: line 2: "]),
         (&["hello.zip", "--env-file", "missing.env"], &["missing.env: "]),
-        (&["hello.zip", "--memory", "100"], &["invalid --memory 100"]),
-        (&["hello.zip", "--timeout", "901"], &["invalid --timeout 901"]),
-        (&["hello.zip", "--env", "SCF_A=1"], &["reserved variable name SCF_A"]),
+        (&["hello.zip", "--env-file", "reserved.env"], &["reserved variable name SCF_A"]),
     ] {
         let output = setup.run(args).failed().says(words);
         assert!(!output.stderr.contains("sk-secret"), "{}", output.stderr);

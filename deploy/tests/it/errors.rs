@@ -125,13 +125,6 @@ fn secrets_that_the_function_has_are_removed_too() {
 }
 
 #[test]
-fn wrong_clock_is_compared_with_that_of_the_cloud() {
-    let setup = Setup::new();
-    setup.cloud.fail("GetFunction", Fault::Code("AuthFailure.SignatureExpire".to_owned()));
-    setup.run(&["hello.zip"]).failed().says(&["it is ", " the cloud's"]);
-}
-
-#[test]
 fn account_in_arrears_is_told_to_top_up() {
     let setup = Setup::new();
     setup.run(&["hello.zip"]).ok();
