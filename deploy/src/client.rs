@@ -61,6 +61,11 @@ impl Default for Poll {
 }
 
 impl Poll {
+    /// The pause before another look: the first ones are shorter, as most changes are quick.
+    pub(crate) fn pause(&self, looks: u32) -> Duration {
+        self.interval / 4 * (1 << looks.min(2))
+    }
+
     /// The pause before another attempt: it doubles up to eight times the interval.
     pub(crate) fn back_off(&self, attempt: u32) -> Duration {
         self.interval * (1 << attempt.min(3))
@@ -193,7 +198,7 @@ impl Client {
         };
         let network = |reason: String, cure, transient| CallError::Network {
             action: action.to_owned(),
-            reason: self.clean(&format!("{}: {reason}", endpoint.authority())),
+            reason: format!("{}: {reason}", endpoint.authority()),
             cure,
             transient,
         };
@@ -262,13 +267,12 @@ impl Client {
         date: Option<SystemTime>,
     ) -> CallError {
         let text = |value: &Value| self.clean(value.as_str().unwrap_or_default());
-        let code = text(&error["Code"]);
+        let code = printable(error["Code"].as_str().unwrap_or_default());
         let advice = match date {
             Some(date) if code == "AuthFailure.SignatureExpire" => Some(clock_advice(date)),
-            _ => advice(&code).map(str::to_owned),
+            _ => self.advice(&code),
         };
         let advice = advice.map(|advice| {
-            let advice = advice.replace("console.cloud.tencent.com", self.endpoint.console());
             if code.starts_with("AuthFailure") {
                 format!("{advice} (the key is from {})", self.credentials.source)
             } else {
@@ -278,10 +282,15 @@ impl Client {
         CallError::Api(Box::new(ApiError {
             action: action.to_owned(),
             message: text(&error["Message"]),
-            request_id: text(request_id),
+            request_id: printable(request_id.as_str().unwrap_or_default()),
             code,
             advice,
         }))
+    }
+
+    /// Returns the problem and its cure for a code of the API.
+    pub(crate) fn advice(&self, code: &str) -> Option<String> {
+        Some(advice(code)?.replace("console.cloud.tencent.com", self.endpoint.console()))
     }
 
     /// Keeps the values of a function's variables, to remove them from the cloud's words later.

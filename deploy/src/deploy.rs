@@ -233,13 +233,19 @@ impl Function<'_> {
         result: &mut Deployment,
     ) -> anyhow::Result<()> {
         // A new function has none.
-        let current = if result.created { None } else { self.current_cap()? };
-        let wanted = match (given, current) {
-            (Some(Cap::Memory(cap)), _) => Some(cap),
-            (Some(Cap::None), _) => None,
-            (None, Some(cap)) => Some(cap),
-            (None, None) if has_url => None,
-            (None, None) => Some(info.memory.saturating_mul(DEFAULT_INSTANCES)),
+        let current = match if result.created { Ok(None) } else { self.current_cap() } {
+            // A key that may not read the cap can still update.
+            Err(error) if given.is_none() && has_url && error.is_refusal() => {
+                result.kept.push("cap (not shown)".to_owned());
+                return Ok(());
+            }
+            cap => cap?,
+        };
+        let default = (!has_url).then(|| info.memory.saturating_mul(DEFAULT_INSTANCES));
+        let wanted = match given {
+            Some(Cap::Memory(cap)) => Some(cap),
+            Some(Cap::None) => None,
+            None => current.or(default),
         };
         if wanted == current {
             result.kept.push(match current {

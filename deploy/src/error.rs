@@ -172,7 +172,8 @@ const ADVICE: &[(&[&str], &str)] = &[
             "ResourceUnavailable.ServiceSuspended",
             "OperationDenied.AccountIsolate",
         ],
-        INSUFFICIENT_BALANCE,
+        "the account's balance is used up; top it up at \
+         https://console.cloud.tencent.com/expense/recharge, then run the command again",
     ),
     (
         &["FailedOperation.InsufficientResources", "ResourceInsufficient"],
@@ -294,10 +295,6 @@ const ADVICE: &[(&[&str], &str)] = &[
         "the endpoint does not offer this action; check --endpoint",
     ),
 ];
-
-/// The sentence for an account in arrears, which GetFunction also shows as a state.
-pub(crate) const INSUFFICIENT_BALANCE: &str = "the account's balance is used up; top it up at \
-     https://console.cloud.tencent.com/expense/recharge, then run the command again";
 
 #[cfg(test)]
 mod tests {

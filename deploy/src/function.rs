@@ -6,8 +6,8 @@ use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Client, Service},
-    error::{CallError, INSUFFICIENT_BALANCE},
+    client::{Client, Service, printable},
+    error::CallError,
     package::Kind,
 };
 
@@ -210,7 +210,7 @@ impl<'a> Function<'a> {
     fn wait(&self, done: impl Fn(Option<&Info>) -> bool) -> anyhow::Result<Option<Info>> {
         let poll = self.client.poll();
         let mut status = String::new();
-        for _ in 0..poll.limit {
+        for look in 0..poll.limit {
             let info = self.get()?;
             if done(info.as_ref()) {
                 return Ok(info);
@@ -220,7 +220,7 @@ impl<'a> Function<'a> {
                 self.client.progress(&format!("{}: {now}", self.name));
                 status = now;
             }
-            thread::sleep(poll.interval);
+            thread::sleep(poll.pause(look));
         }
         bail!(
             "function {} is still in the state {status} after {} s; run the command again later",
@@ -232,16 +232,16 @@ impl<'a> Function<'a> {
     /// The sentence for a function in a failed state.
     fn failure(&self, info: &Info) -> String {
         let cure = match info.status.as_str() {
-            "CreateFailed" => "run the command again: it deletes the function and creates it anew",
+            "CreateFailed" => "then run the command again, which deletes it and creates it anew",
             "DeleteFailed" => "delete it in the console",
-            _ => "run the command again",
+            _ => "then run the command again",
         };
         let reasons = if info.reasons.is_empty() { "no reason given" } else { &info.reasons };
-        format!("function {}: {}: {reasons}; then {cure}", self.place(), info.status)
+        format!("function {} is in the state {}: {reasons}; {cure}", self.place(), info.status)
     }
 
     fn info(&self, answer: &Value) -> Info {
-        let text = |name: &str| self.client.clean(answer[name].as_str().unwrap_or_default());
+        let text = |name: &str| printable(answer[name].as_str().unwrap_or_default());
         let number =
             |name: &str| answer[name].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default();
         let variables = answer["Environment"]["Variables"].as_array().map(|variables| {
@@ -272,8 +272,9 @@ impl<'a> Function<'a> {
         let mut reasons = Vec::new();
         for reason in answer["StatusReasons"].as_array().into_iter().flatten() {
             let text = |name: &str| self.client.clean(reason[name].as_str().unwrap_or_default());
-            let (code, message) = (text("ErrorCode"), text("ErrorMessage"));
-            reasons.push(match crate::error::advice(&code) {
+            let code = printable(reason["ErrorCode"].as_str().unwrap_or_default());
+            let message = text("ErrorMessage");
+            reasons.push(match self.client.advice(&code) {
                 Some(advice) => format!("{advice} ({code}: {message})"),
                 None => format!("{code}: {message}"),
             });
@@ -300,8 +301,9 @@ impl Info {
     pub(crate) fn check_balance(&self, function: &Function) -> anyhow::Result<()> {
         ensure!(
             !self.in_arrears,
-            "function {} is suspended: {INSUFFICIENT_BALANCE}",
-            function.place()
+            "function {} is suspended: {}",
+            function.place(),
+            function.client.advice("ResourceUnavailable.InsufficientBalance").unwrap_or_default()
         );
         Ok(())
     }

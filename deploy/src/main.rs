@@ -12,7 +12,8 @@ use std::{
 use anyhow::{Context, ensure};
 use args::{Args, Command, Request};
 use scf_deploy::{
-    Client, Credentials, Deployment, Function, Package, Settings, Status, printable, warn_if_shared,
+    Client, Credentials, Deployment, Function, LogLine, Package, Settings, Status, printable,
+    warn_if_shared,
 };
 
 fn main() -> ExitCode {
@@ -96,8 +97,8 @@ fn run(args: Args) -> anyhow::Result<()> {
             let mut lines = 0;
             function.logs(args.follow, |line| {
                 lines += 1;
-                let message = printable(&line.message);
-                print(&format!("{}  {}  {message}\n", line.time, line.request_id))
+                let LogLine { time, request_id, message } = line;
+                print(&format!("{}\n", printable(&format!("{time}  {request_id}  {message}"))))
             })?;
             if lines == 0 {
                 say("no log lines in the last hour (new ones take up to a minute)");

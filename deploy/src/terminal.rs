@@ -6,7 +6,7 @@ use std::{
 };
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
-use rustix::termios::tcgetwinsize;
+use terminal_size::{Width, terminal_size_of};
 
 /// Returns a QR code of the text if standard output is a terminal that shows it.
 ///
@@ -20,9 +20,8 @@ pub(crate) fn qr_code(text: &str) -> Option<String> {
     if !stdout.is_terminal() || !utf8 || plain {
         return None;
     }
-    // 0 stands for an unknown width.
-    let columns = tcgetwinsize(&stdout).map_or(0, |size| size.ws_col);
-    draw(text, if columns == 0 { 80 } else { columns.into() })
+    let columns = terminal_size_of(&stdout).map_or(80, |(Width(columns), _)| columns);
+    draw(text, columns.into())
 }
 
 /// Draws the code: black on bright white, whatever the terminal's own colours are.

@@ -120,8 +120,10 @@ impl Trigger {
         let address = self
             .net("ExtranetUrl")
             // Its sibling ExtranetHTTPUrl is not encrypted, and its text would show tokens.
-            .filter(|address| address.starts_with("https://"))
-            .map(|address| function.client.clean(&address))
+            .filter(|address| {
+                address.starts_with("https://")
+                    && address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')
+            })
             .with_context(|| {
                 format!(
                     "the Function URL of {} has no public https address; switch on public network \

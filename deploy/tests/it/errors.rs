@@ -1,7 +1,7 @@
 //! What the cloud's errors, and those of the way to it, say to the user.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     thread,
 };
@@ -179,4 +179,20 @@ fn proxy_of_the_environment_is_not_used_on_loopback() {
         setup.env.push((name, "http://127.0.0.1:9".to_owned()));
     }
     setup.run(&["hello.zip"]).ok();
+}
+
+#[test]
+fn proxy_of_the_environment_is_used_elsewhere() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut setup = Setup::new();
+    setup.env.push(("HTTPS_PROXY", format!("http://{}", listener.local_addr().unwrap())));
+    let proxy = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        BufReader::new(&stream).read_line(&mut head).unwrap();
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\n\r\n").unwrap();
+        head
+    });
+    setup.run(&["hello.zip", "--endpoint", "https://scf.invalid"]).failed().says(&["scf.invalid"]);
+    assert_eq!(proxy.join().unwrap(), "CONNECT scf.invalid:443 HTTP/1.1\r\n");
 }

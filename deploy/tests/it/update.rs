@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
-use crate::support::{ADDRESS, SECRET, Setup, zip};
+use crate::{
+    cloud::Fault,
+    support::{ADDRESS, SECRET, Setup, zip},
+};
 
 /// A cloud with a function, and no record of how it came there.
 fn deployed(args: &[&str]) -> Setup {
@@ -145,6 +148,17 @@ fn cap_that_is_there_stays_when_a_url_is_opened() {
 }
 
 #[test]
+fn cap_that_may_not_be_read_is_left_alone() {
+    let setup = deployed(&[]);
+    let fault = Fault::Code("UnauthorizedOperation.CAM".to_owned());
+    setup.cloud.fail("GetReservedConcurrencyConfig", fault);
+    setup.run(&["hello.zip"]).ok().says(&["left as it was: ", "cap (not shown)"]);
+    setup.cloud.state().functions.get_mut("hello").unwrap().triggers.clear();
+    setup.run(&["hello.zip"]).failed().says(&["GetReservedConcurrencyConfig: "]);
+    assert!(setup.function("hello").triggers.is_empty());
+}
+
+#[test]
 fn function_whose_update_failed_is_updated_again() {
     let setup = deployed(&[]);
     setup.cloud.state().failure = Some(("UpdateFailed", "InvalidParameterValue.ZipFile", "bad"));
@@ -206,4 +220,14 @@ fn url_of_the_default_alias_comes_first() {
         triggers.insert(0, json!({"Type": "timer", "TriggerName": "t", "TriggerDesc": "{}"}));
     }
     assert!(setup.run(&["hello.zip"]).ok().stdout.starts_with(ADDRESS));
+}
+
+#[test]
+fn values_that_occur_in_answers_do_no_harm() {
+    let values = ["A=Active", "B=Event", "C=CustomRuntime", "D=https", "E=ap-singapore"];
+    let env: Vec<_> = values.iter().flat_map(|value| ["--env", value]).collect();
+    let setup = deployed(&env);
+    assert!(setup.run(&["hello.zip"]).ok().stdout.starts_with(ADDRESS));
+    assert!(setup.run(&["status", "hello"]).ok().stdout.contains("Active"));
+    assert!(setup.run(&["url", "hello"]).ok().stdout.starts_with(ADDRESS));
 }
