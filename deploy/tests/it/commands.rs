@@ -2,8 +2,10 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    process::Stdio,
-    time::{SystemTime, UNIX_EPOCH},
+    process::{Child, Stdio},
+    sync::mpsc::{self, Receiver},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Value, json};
@@ -140,6 +142,39 @@ fn line(id: u32, time: i64, message: &str) -> LogLine {
     LogLine { time, id, fields }
 }
 
+/// `logs --follow`, which is ended in the end.
+struct Follow {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Follow {
+    fn start(setup: &Setup) -> Self {
+        let mut command = setup.command(&["logs", "--follow", "hello"]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// The message of the next line.
+    #[track_caller]
+    fn next(&self) -> String {
+        let mut line = self.lines.recv_timeout(Duration::from_secs(30)).expect("a line");
+        line.split_off(30)
+    }
+}
+
+impl Drop for Follow {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 #[test]
 fn logs_print_the_last_hour_in_order() {
     let setup = deployed();
@@ -166,28 +201,27 @@ fn logs_follow_new_lines_and_late_ones() {
     let setup = deployed();
     let now = now();
     setup.cloud.state().logs = vec![line(2, now, "two")];
-    let mut child = setup
-        .command(&["logs", "--follow", "hello"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut next = || lines.next().unwrap().unwrap().split_off(30);
-    assert_eq!(next(), "two");
+    let follow = Follow::start(&setup);
+    assert_eq!(follow.next(), "two");
     let more = (3..8).map(|id| line(id, now + 1, "more"));
     setup.cloud.state().logs.extend(more);
     for _ in 3..8 {
-        assert_eq!(next(), "more");
+        assert_eq!(follow.next(), "more");
     }
-    setup.cloud.state().logs.push(line(1, now - 5000, "late"));
-    assert_eq!(next(), "late");
-    setup.cloud.state().logs.push(line(9, now + 2, "last"));
-    assert_eq!(next(), "last");
-    drop(lines);
-    // Nothing reads its output any more.
-    setup.cloud.state().logs.push(line(10, now + 3, "unread"));
-    assert_eq!(child.wait().unwrap().code(), Some(0));
+    setup.cloud.state().logs.extend([line(1, now - 5000, "late"), line(9, now + 2, "last")]);
+    assert_eq!(follow.next(), "late");
+    assert_eq!(follow.next(), "last");
+}
+
+#[test]
+fn logs_end_quietly_if_nothing_reads_them() {
+    let setup = deployed();
+    setup.cloud.state().logs = vec![line(1, now(), "one")];
+    let mut command = setup.command(&["logs", "--follow", "hello"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr), (Some(0), vec![]));
 }
 
 #[test]

@@ -145,6 +145,7 @@ fn failed_creation_shows_its_reasons_and_is_begun_anew() {
     ]);
     assert_eq!(setup.changes(), ["CreateFunction"]);
     setup.cloud.state().failure = None;
+    setup.cloud.state().looks = 20;
     let output = setup.run(&["hello.zip"]).ok();
     assert_eq!(output.stdout.lines().next(), Some(ADDRESS));
     assert_eq!(

@@ -128,6 +128,14 @@ fn cap_is_changed_only_if_it_is_given() {
 }
 
 #[test]
+fn cap_below_one_instance_is_an_error_before_anything_changes() {
+    let setup = deployed(&["--memory", "256"]);
+    setup.run(&["hello.zip", "--cap", "128"]).failed().says(&["--cap 128", "256 MB"]);
+    setup.run(&["hello.zip", "--cap", "256", "--memory", "512"]).failed().says(&["512 MB"]);
+    assert!(setup.changes().is_empty());
+}
+
+#[test]
 fn cap_is_set_before_a_url_is_opened_again() {
     let setup = deployed(&["--no-cap", "--memory", "128"]);
     setup.cloud.state().functions.get_mut("hello").unwrap().triggers.clear();

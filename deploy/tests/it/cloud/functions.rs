@@ -101,7 +101,11 @@ impl State {
             "GetReservedConcurrencyConfig" => return Ok(json!({"ReservedMem": function.cap})),
             "DeleteReservedConcurrencyConfig" => function.cap = None,
             "InvokeFunction" => return function.invoke(body),
-            "DeleteFunction" => function.change(looks, "Deleting", ""),
+            "DeleteFunction" => {
+                // A failed function may go on to show its failure for a while.
+                let lost = function.status == "CreateFailed";
+                function.change(looks, if lost { "CreateFailed" } else { "Deleting" }, "");
+            }
             "PutReservedConcurrencyConfig" => {
                 let cap = body["ReservedConcurrencyMem"].as_u64().unwrap();
                 if reserved - function.cap.unwrap_or(0) + cap > RESERVABLE {
@@ -275,7 +279,8 @@ impl Function {
         let failed = event.contains("fail");
         Ok(json!({"Result": {
             "RetMsg": format!("got {event}"), "ErrMsg": if failed { "it failed" } else { "" },
-            "Log": "START\nhello\nEND\n", "InvokeResult": i32::from(failed), "Duration": 1.5,
+            "Log": if body["LogType"] == "Tail" { "START\nhello\nEND\n" } else { "" },
+            "InvokeResult": i32::from(failed), "Duration": 1.5,
             "BillDuration": 2, "MemUsage": 3 << 20, "FunctionRequestId": "r-1",
         }}))
     }
