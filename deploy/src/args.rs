@@ -49,7 +49,7 @@ Settings (a new function gets the defaults; an update changes only what is given
 
 Other:
   --json                  print the result as JSON (not for url, logs, invoke)
-  --poll SECONDS          time between two looks at the function; 1 (120 looks at most)
+  --poll SECONDS          time between two polls of the function's state; 1 (at most 120 polls)
   -h, --help
   -V, --version
 
@@ -59,7 +59,7 @@ from ~/.tccli/default.credential, else from ~/.tencentcloud/credentials.
 Exit status: 0 done, 1 failed, 2 wrong use. Run the same command again after a failure.
 ";
 
-/// Words that are commands where the first argument is expected.
+/// Words that are commands if they are the first argument.
 const COMMANDS: &[(&str, Command)] = &[
     ("update", Command::Update),
     ("status", Command::Status),
@@ -102,7 +102,7 @@ pub(crate) enum Command {
     Remove,
 }
 
-/// A command line that can be carried out.
+/// The arguments of a command.
 #[derive(Debug)]
 pub(crate) struct Args {
     pub(crate) command: Command,
@@ -123,7 +123,7 @@ pub(crate) struct Args {
     pub(crate) poll: Poll,
 }
 
-/// What the command line asks for.
+/// A parsed command line.
 pub(crate) enum Request {
     Run(Box<Args>),
     Print(String),

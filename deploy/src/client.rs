@@ -1,9 +1,7 @@
-//! One call of the cloud's API: signs, sends, retries, reads the answer.
+//! Calls an action of the cloud's API: signs, sends, retries, reads the answer.
 
 use std::{
-    io,
-    sync::{Mutex, PoisonError},
-    thread,
+    io, thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -14,6 +12,7 @@ use crate::{
     credentials::Credentials,
     endpoint::Endpoint,
     error::{ApiError, CallError, advice},
+    redact::{Redactor, printable},
     signature::{CONTENT_TYPE, Signature},
 };
 
@@ -22,9 +21,6 @@ const RETRIES: u32 = 3;
 
 /// Maximum size of an answer. A function's reply of 6 MB is sent as a JSON string.
 const MAX_ANSWER: u64 = 64 << 20;
-
-/// Shortest text that is taken for a secret. A shorter value, such as `1`, occurs everywhere.
-const MIN_SECRET: usize = 4;
 
 /// A service of the cloud.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +41,13 @@ impl Service {
     }
 }
 
-/// The pace of waiting: for a state, and between attempts.
+/// Intervals and limits of waiting: for a state of the function, and between attempts.
 #[derive(Clone, Copy, Debug)]
 pub struct Poll {
-    /// The time between two looks at a function. Back-off begins with it.
+    /// The time between two polls of the function's state. The back-off between attempts begins
+    /// with it.
     pub interval: Duration,
-    /// The number of looks before the command gives up.
+    /// Maximum number of polls while waiting for one change.
     pub limit: u32,
 }
 
@@ -61,12 +58,12 @@ impl Default for Poll {
 }
 
 impl Poll {
-    /// The pause before another look: the first ones are shorter, as most changes are quick.
-    pub(crate) fn pause(&self, looks: u32) -> Duration {
-        self.interval / 4 * (1 << looks.min(2))
+    /// The delay after a poll: a quarter of the interval, then half, then all of it.
+    pub(crate) fn delay(&self, polls: u32) -> Duration {
+        self.interval / 4 * (1 << polls.min(2))
     }
 
-    /// The pause before another attempt: it doubles up to eight times the interval.
+    /// The delay before another attempt. It doubles up to eight times the interval.
     pub(crate) fn back_off(&self, attempt: u32) -> Duration {
         self.interval * (1 << attempt.min(3))
     }
@@ -76,13 +73,14 @@ impl Poll {
 pub struct Client {
     agent: Agent,
     endpoint: Endpoint,
-    cls_endpoint: Endpoint,
+    /// The address of the log service. By default `cls.…` beside `scf.…`.
+    pub cls_endpoint: Endpoint,
     region: String,
     credentials: Credentials,
-    poll: Poll,
+    /// Intervals and limits of all waiting.
+    pub poll: Poll,
     progress: Box<dyn Fn(&str)>,
-    /// Texts that the cloud's own words are cleaned of.
-    secrets: Mutex<Vec<String>>,
+    redactor: Redactor,
 }
 
 impl Client {
@@ -100,7 +98,7 @@ impl Client {
             .timeout_resolve(Some(Duration::from_secs(10)))
             .timeout_connect(Some(Duration::from_secs(10)))
             .timeout_send_request(Some(Duration::from_secs(30)))
-            // A zip of 50 MB over a slow line. A line that stands still ends sooner.
+            // 50 MB over a slow connection. A stalled connection fails after 30 s.
             .timeout_send_body(Some(Duration::from_secs(900)))
             .timeout_per_write(Some(Duration::from_secs(30)))
             .timeout_recv_response(Some(Duration::from_secs(60)))
@@ -109,10 +107,8 @@ impl Client {
             config = config.proxy(None::<Proxy>);
         }
         let Credentials { secret_id, secret_key, token, .. } = &credentials;
-        let secrets = [Some(secret_id), Some(secret_key), token.as_ref()];
-        let secrets = secrets.into_iter().flatten().filter(|secret| secret.len() >= MIN_SECRET);
         Self {
-            secrets: Mutex::new(secrets.cloned().collect()),
+            redactor: Redactor::new([secret_id, secret_key].into_iter().chain(token)),
             agent: config.build().new_agent(),
             cls_endpoint: endpoint.cls(),
             endpoint,
@@ -123,54 +119,37 @@ impl Client {
         }
     }
 
-    /// Replaces the address of the log service.
-    pub fn set_cls_endpoint(&mut self, endpoint: Endpoint) {
-        self.cls_endpoint = endpoint;
-    }
-
-    /// Replaces the pace of waiting.
-    pub fn set_poll(&mut self, poll: Poll) {
-        self.poll = poll;
-    }
-
     /// The region of all calls.
     pub fn region(&self) -> &str {
         &self.region
-    }
-
-    pub(crate) fn poll(&self) -> Poll {
-        self.poll
     }
 
     pub(crate) fn progress(&self, line: &str) {
         (self.progress)(line);
     }
 
-    /// Calls an action that may be sent twice.
+    /// Calls an action, with retries. The action may be carried out twice.
     ///
     /// # Errors
     ///
     /// Fails with the cloud's error, or if no answer arrives in four attempts.
     pub fn call(&self, service: Service, action: &str, body: &Value) -> Result<Value, CallError> {
-        self.remember(body);
+        self.redactor.add_variables(body);
         let mut attempt = 0;
         loop {
             let error = match self.send(service, action, body, None) {
                 Err(error) if attempt < RETRIES && is_transient(&error) => error,
                 result => return result,
             };
-            let pause = self.poll.back_off(attempt);
-            self.progress(&format!(
-                "{action}: {}; trying again in {} s",
-                error.brief(),
-                pause.as_secs_f32()
-            ));
-            thread::sleep(pause);
+            let delay = self.poll.back_off(attempt);
+            let seconds = delay.as_secs_f32();
+            self.progress(&format!("{action}: {}; retrying in {seconds} s", error.brief()));
+            thread::sleep(delay);
             attempt += 1;
         }
     }
 
-    /// Calls an action that takes effect each time, and waits for its answer up to `timeout`.
+    /// Calls an action of SCF without a retry. The answer may take up to `timeout`.
     ///
     /// # Errors
     ///
@@ -251,7 +230,7 @@ impl Client {
                 ));
             }
         };
-        self.remember(&answer);
+        self.redactor.add_variables(&answer);
         if answer["Error"].is_object() {
             let error = answer["Error"].take();
             return Err(self.api_error(action, &error, &answer["RequestId"], date));
@@ -266,7 +245,6 @@ impl Client {
         request_id: &Value,
         date: Option<SystemTime>,
     ) -> CallError {
-        let text = |value: &Value| self.clean(value.as_str().unwrap_or_default());
         let code = printable(error["Code"].as_str().unwrap_or_default());
         let advice = match date {
             Some(date) if code == "AuthFailure.SignatureExpire" => Some(clock_advice(date)),
@@ -281,7 +259,7 @@ impl Client {
         });
         CallError::Api(Box::new(ApiError {
             action: action.to_owned(),
-            message: text(&error["Message"]),
+            message: self.redact(error["Message"].as_str().unwrap_or_default()),
             request_id: printable(request_id.as_str().unwrap_or_default()),
             code,
             advice,
@@ -293,31 +271,10 @@ impl Client {
         Some(advice(code)?.replace("console.cloud.tencent.com", self.endpoint.console()))
     }
 
-    /// Keeps the values of a function's variables, to remove them from the cloud's words later.
-    fn remember(&self, message: &Value) {
-        let Some(variables) = message["Environment"]["Variables"].as_array() else { return };
-        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        for value in variables.iter().filter_map(|variable| variable["Value"].as_str()) {
-            if value.len() >= MIN_SECRET && !secrets.iter().any(|secret| secret == value) {
-                secrets.push(value.to_owned());
-            }
-        }
-        // A value that contains another one goes first.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    /// Removes secrets and control characters from a text of the cloud.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        self.redactor.redact(text)
     }
-
-    /// Removes secrets and control characters from the cloud's words.
-    pub(crate) fn clean(&self, text: &str) -> String {
-        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[…]"));
-        printable(&text).replace('\n', " ")
-    }
-}
-
-/// Removes what moves a terminal's cursor or changes its colours: control characters but line
-/// ends and tabs.
-pub fn printable(text: &str) -> String {
-    text.chars().filter(|&c| matches!(c, '\n' | '\t') || !c.is_control()).collect()
 }
 
 /// Seconds since 1970.
@@ -327,13 +284,13 @@ pub(crate) fn now() -> i64 {
     now.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
-/// The sentence for a signature that has expired, by the clock of the cloud.
+/// Returns the advice for an expired signature, given the time on the cloud.
 fn clock_advice(cloud: SystemTime) -> String {
     let cloud = cloud.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let seconds = now() - i64::try_from(cloud).unwrap_or(i64::MAX);
     if seconds.abs() < 60 {
-        return "the signature expired on the way: this machine's clock is right, but sending took \
-                more than 5 minutes; use a faster connection or a smaller zip"
+        return "the signature has expired: this machine's clock is right, but sending took more \
+                than 5 minutes; use a faster connection or a smaller zip"
             .to_owned();
     }
     let direction = if seconds < 0 { "behind" } else { "ahead of" };
@@ -351,7 +308,7 @@ fn is_transient(error: &CallError) -> bool {
     }
 }
 
-/// Returns the reason and the cure of a failure on the way, and whether another attempt may help.
+/// Returns the reason, the settings to check, and whether the error is transient.
 fn network_error(error: &ureq::Error) -> (String, &'static str, bool) {
     const NETWORK: &str = "check the network, HTTPS_PROXY and --endpoint";
     const TLS: &str = "check this machine's clock, and whether a proxy intercepts TLS";
@@ -419,15 +376,5 @@ mod tests {
         check(Some(now + hour), "s behind the cloud's");
         check(Some(now - hour), "s ahead of the cloud's");
         check(Some(now), "faster connection");
-    }
-
-    #[test]
-    fn secrets_are_removed_from_texts() {
-        let client = client("https://localhost");
-        client.remember(&json!({"Environment": {"Variables": [
-            {"Key": "A", "Value": "abcd"}, {"Key": "B", "Value": "abcdef"},
-            {"Key": "C", "Value": "1"},
-        ]}}));
-        assert_eq!(client.clean("abcdef abcd 1 AKID\u{1b}[0m\nsecret"), "[…] […] 1 […][0m […]");
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 /// Memory of a new function in MB, the smallest that there is.
 const DEFAULT_MEMORY: u32 = 64;
 
-/// Instances that the cap leaves room for, unless one is given.
+/// Number of instances in the default cap.
 const DEFAULT_INSTANCES: u32 = 10;
 
 /// Maximum size of a zip for CreateFunction, in bytes.
@@ -29,7 +29,7 @@ const MAX_ZIP: usize = 20 << 20;
 /// Requests that one instance of a Web function serves at a time.
 const WEB_CONCURRENCY: u32 = 20;
 
-/// Rounds of looking and creating, if others create or delete the same function at a time.
+/// Attempts to create the function while another run creates or deletes it.
 const MAX_ROUNDS: u32 = 5;
 
 /// The result of a deployment.
@@ -39,7 +39,7 @@ pub struct Deployment {
     pub name: String,
     /// Its region.
     pub region: String,
-    /// Whether the function is new.
+    /// `true` if the function is new.
     pub created: bool,
     /// The settings that were changed, in words.
     pub changed: Vec<String>,
@@ -71,7 +71,7 @@ impl Function<'_> {
             None => {
                 self.client.progress(&format!("{}: opening the Function URL", self.name));
                 let trigger = self.open_url()?;
-                result.changed.push("Function URL (anybody who has it can call it)".to_owned());
+                result.changed.push("Function URL (open to anyone)".to_owned());
                 trigger
             }
         };
@@ -98,7 +98,7 @@ impl Function<'_> {
             bail!("function {} is being deleted", self.place())
         };
         ensure!(
-            !info.is_lost(),
+            !info.has_failed(),
             "function {} is in the state {}; create it with `scf-deploy FUNCTION.zip`",
             self.place(),
             info.status
@@ -127,9 +127,9 @@ impl Function<'_> {
         let mut variables = BTreeMap::new();
         for _ in 0..MAX_ROUNDS {
             match self.settled()? {
-                Some(info) if info.is_lost() => {
+                Some(info) if info.has_failed() => {
                     self.client.progress(&format!(
-                        "{}: {}; deleting it to create it anew",
+                        "{}: {}; deleting it, then creating it again",
                         self.name, info.status
                     ));
                     variables = info.variables.unwrap_or_default();
@@ -146,7 +146,10 @@ impl Function<'_> {
                 }
             }
         }
-        bail!("function {} is created and deleted by another run, too; wait for it", self.place())
+        bail!(
+            "function {} is being created and deleted by another run; wait until it ends",
+            self.place()
+        )
     }
 
     /// Creates the function; `None` if it exists.
@@ -179,7 +182,7 @@ impl Function<'_> {
         if kind == Kind::Web {
             members["InstanceConcurrencyConfig"] =
                 json!({"DynamicEnabled": "FALSE", "MaxConcurrency": WEB_CONCURRENCY});
-            // A WebSocket may be idle as long as it may be open.
+            // The time limit of the invocation also closes a WebSocket.
             members["ProtocolType"] = json!("WS");
             members["ProtocolParams"] =
                 json!({"WSParams": {"IdleTimeOut": timeout.clamp(10, 1800)}});
@@ -241,7 +244,8 @@ impl Function<'_> {
             }
             cap => cap?,
         };
-        let default = (!has_url).then(|| info.memory.saturating_mul(DEFAULT_INSTANCES));
+        let default =
+            (!has_url).then(|| info.memory.max(DEFAULT_MEMORY).saturating_mul(DEFAULT_INSTANCES));
         let wanted = match given {
             Some(Cap::Memory(cap)) => Some(cap),
             Some(Cap::None) => None,
@@ -334,7 +338,7 @@ fn configuration(
     Ok(members)
 }
 
-/// Adds to a refusal of the cap what to do about it.
+/// Adds the options to a refusal of the cap.
 fn cap_error(error: anyhow::Error, cap: u32, has_url: bool) -> anyhow::Error {
     match error.downcast_ref::<CallError>() {
         Some(refusal) if refusal.is_refusal() => error.context(format!(

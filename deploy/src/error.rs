@@ -1,4 +1,4 @@
-//! Errors of a call: the cloud's own, with a sentence on what to do, and those of the way to it.
+//! Errors of a call, and advice for the codes of the cloud.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub enum CallError {
         reason: String,
         /// The settings to check.
         cure: &'static str,
-        /// Whether the same call may succeed a moment later.
+        /// `true` if the same call may succeed a moment later.
         transient: bool,
     },
 }
@@ -27,11 +27,11 @@ pub struct ApiError {
     pub action: String,
     /// The code, such as `ResourceNotFound.Function`.
     pub code: String,
-    /// The cloud's own words, without secrets.
+    /// The cloud's message, redacted.
     pub message: String,
     /// The id that Tencent Cloud's support asks for.
     pub request_id: String,
-    /// The problem and its cure, for codes that are known.
+    /// The problem and its cure, for known codes.
     pub advice: Option<String>,
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn advice(code: &str) -> Option<&'static str> {
     Some(advice)
 }
 
-/// Codes and their sentences. The first match counts, so that exceptions stand before families.
+/// Codes and their advice. The first match counts, so exceptions stand before families.
 ///
 /// The codes are those of Tencent's own SDK:
 /// <https://github.com/TencentCloud/tencentcloud-sdk-python/blob/master/tencentcloud/scf/v20180416/errorcodes.py>

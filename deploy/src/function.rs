@@ -1,4 +1,4 @@
-//! One function on the cloud: its state, and waiting for it.
+//! A function on the cloud: its state, and waiting for a state.
 
 use std::{collections::BTreeMap, thread};
 
@@ -6,9 +6,10 @@ use anyhow::{bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    client::{Client, Service, printable},
+    client::{Client, Service},
     error::CallError,
     package::Kind,
+    redact::printable,
 };
 
 /// Attempts after the first one while another change of the function is in progress.
@@ -41,7 +42,7 @@ pub struct Function<'a> {
     namespace: Option<String>,
 }
 
-/// The answer of GetFunction, as far as it is used.
+/// The fields of GetFunction that are used.
 #[derive(Clone, Debug)]
 pub(crate) struct Info {
     pub(crate) kind: String,
@@ -49,7 +50,7 @@ pub(crate) struct Info {
     pub(crate) status: String,
     pub(crate) memory: u32,
     pub(crate) timeout: u32,
-    /// Names and values; `None` if GetFunction shows no variables, not even an empty list.
+    /// Names and values. `None` if GetFunction does not show them; an empty list is shown.
     pub(crate) variables: Option<BTreeMap<String, String>>,
     pub(crate) log_topic: Option<String>,
     /// The reasons that the cloud gives for a failure.
@@ -119,10 +120,9 @@ impl<'a> Function<'a> {
         self.client.call(Service::Scf, action, &self.request(members))
     }
 
-    /// Calls an action that changes the function, and waits if another change is in progress.
+    /// Calls an action that changes the function. While another change is in progress, it waits.
     ///
-    /// `done` lists the codes that mean that there is nothing left to do; then the answer is
-    /// `None`.
+    /// Returns `None` for the codes in `done`: the change was made before.
     pub(crate) fn change(
         &self,
         action: &str,
@@ -144,13 +144,13 @@ impl<'a> Function<'a> {
                     error.brief()
                 ));
             }
-            thread::sleep(self.client.poll().back_off(attempt));
+            thread::sleep(self.client.poll.back_off(attempt));
             self.settled()?;
             attempt += 1;
         }
     }
 
-    /// Looks at the function; `None` if it does not exist.
+    /// Calls GetFunction. Returns `None` if the function does not exist.
     pub(crate) fn get(&self) -> Result<Option<Info>, CallError> {
         match self.call("GetFunction", json!({"ShowCode": "FALSE"})) {
             Ok(answer) => Ok(Some(self.info(&answer))),
@@ -159,7 +159,7 @@ impl<'a> Function<'a> {
         }
     }
 
-    /// Looks at a function that has to exist.
+    /// Calls GetFunction. Fails if the function does not exist.
     pub(crate) fn existing(&self) -> anyhow::Result<Info> {
         match self.get()? {
             Some(info) => Ok(info),
@@ -171,7 +171,7 @@ impl<'a> Function<'a> {
         }
     }
 
-    /// Waits until no change is in progress; `None` if the function does not exist then.
+    /// Waits until no change is in progress. Returns `None` if the function does not exist.
     ///
     /// # Errors
     ///
@@ -208,9 +208,9 @@ impl<'a> Function<'a> {
     }
 
     fn wait(&self, done: impl Fn(Option<&Info>) -> bool) -> anyhow::Result<Option<Info>> {
-        let poll = self.client.poll();
+        let poll = self.client.poll;
         let mut status = String::new();
-        for look in 0..poll.limit {
+        for polls in 0..poll.limit {
             let info = self.get()?;
             if done(info.as_ref()) {
                 return Ok(info);
@@ -220,7 +220,7 @@ impl<'a> Function<'a> {
                 self.client.progress(&format!("{}: {now}", self.name));
                 status = now;
             }
-            thread::sleep(poll.pause(look));
+            thread::sleep(poll.delay(polls));
         }
         bail!(
             "function {} is still in the state {status} after {} s; run the command again later",
@@ -229,10 +229,10 @@ impl<'a> Function<'a> {
         )
     }
 
-    /// The sentence for a function in a failed state.
+    /// The error for a function in a failed state.
     fn failure(&self, info: &Info) -> String {
         let cure = match info.status.as_str() {
-            "CreateFailed" => "then run the command again, which deletes it and creates it anew",
+            "CreateFailed" => "then run the command again, which deletes it and creates it again",
             "DeleteFailed" => "delete it in the console",
             _ => "then run the command again",
         };
@@ -244,12 +244,15 @@ impl<'a> Function<'a> {
         let text = |name: &str| printable(answer[name].as_str().unwrap_or_default());
         let number =
             |name: &str| answer[name].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default();
-        let variables = answer["Environment"]["Variables"].as_array().map(|variables| {
-            let pair = |variable: &Value| {
-                let name = variable["Key"].as_str().filter(|name| !name.is_empty())?;
-                Some((name.to_owned(), variable["Value"].as_str()?.to_owned()))
-            };
-            variables.iter().filter_map(pair).collect()
+        // A variable without its value counts as hidden: to write the others would delete it.
+        let variables = answer["Environment"]["Variables"].as_array().and_then(|variables| {
+            let text = |value: &Value| value.as_str().map(str::to_owned);
+            let pair =
+                |variable: &Value| Some((text(&variable["Key"])?, text(&variable["Value"])?));
+            let mut variables: BTreeMap<_, _> =
+                variables.iter().map(pair).collect::<Option<_>>()?;
+            variables.remove("");
+            Some(variables)
         });
         Info {
             kind: text("Type"),
@@ -267,11 +270,11 @@ impl<'a> Function<'a> {
         }
     }
 
-    /// Joins what the cloud says about a failed state, with a sentence for codes that are known.
+    /// Joins the reasons of a failed state, with advice for known codes.
     fn reasons(&self, answer: &Value) -> String {
         let mut reasons = Vec::new();
         for reason in answer["StatusReasons"].as_array().into_iter().flatten() {
-            let text = |name: &str| self.client.clean(reason[name].as_str().unwrap_or_default());
+            let text = |name: &str| self.client.redact(reason[name].as_str().unwrap_or_default());
             let code = printable(reason["ErrorCode"].as_str().unwrap_or_default());
             let message = text("ErrorMessage");
             reasons.push(match self.client.advice(&code) {
@@ -279,7 +282,7 @@ impl<'a> Function<'a> {
                 None => format!("{code}: {message}"),
             });
         }
-        let description = self.client.clean(answer["StatusDesc"].as_str().unwrap_or_default());
+        let description = self.client.redact(answer["StatusDesc"].as_str().unwrap_or_default());
         if !description.is_empty() && !reasons.iter().any(|reason| reason.contains(&description)) {
             reasons.push(description);
         }
@@ -292,12 +295,12 @@ impl Info {
         matches!(self.status.as_str(), "Creating" | "Updating" | "Publishing" | "Deleting")
     }
 
-    /// Returns whether the function can only be deleted and created anew.
-    pub(crate) fn is_lost(&self) -> bool {
+    /// Returns whether the function has to be deleted before it can be created again.
+    pub(crate) fn has_failed(&self) -> bool {
         matches!(self.status.as_str(), "CreateFailed" | "DeleteFailed")
     }
 
-    /// Fails if the account is in arrears, since the function does not answer then.
+    /// Fails if the account is in arrears: the function is suspended then.
     pub(crate) fn check_balance(&self, function: &Function) -> anyhow::Result<()> {
         ensure!(
             !self.in_arrears,
@@ -308,7 +311,7 @@ impl Info {
         Ok(())
     }
 
-    /// Fails if the function is of another kind than the zip: the cloud cannot change it.
+    /// Fails if the zip is for another type or runtime, which the cloud cannot change.
     pub(crate) fn check_kind(&self, function: &Function, kind: Kind) -> anyhow::Result<()> {
         let same = |shown: &str, expected: &str| shown.is_empty() || shown == expected;
         ensure!(

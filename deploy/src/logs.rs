@@ -13,17 +13,17 @@ use crate::{
     function::Function,
 };
 
-/// How far the first look goes back, in milliseconds.
-const FIRST: i64 = 3_600_000;
+/// The range of the first search, in milliseconds.
+const FIRST_RANGE: i64 = 3_600_000;
 
-/// Lines of the first look.
+/// Maximum number of lines of the first search.
 const FIRST_LINES: u32 = 100;
 
-/// Lines of a page while following.
+/// Maximum number of lines in a page while following.
 const PAGE: u32 = 1000;
 
-/// How late a line may arrive and still be shown while following, in milliseconds.
-const LATE: i64 = 60_000;
+/// Maximum delay of a line that is shown while following, in milliseconds.
+const MAX_DELAY: i64 = 60_000;
 
 /// A line of a function's log.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct LogLine {
 }
 
 impl Function<'_> {
-    /// Passes the lines of the last hour to `print`, at most 100, then with `follow` new ones.
+    /// Passes the last 100 lines of the last hour to `print`, then new ones if `follow` is set.
     ///
     /// # Errors
     ///
@@ -54,9 +54,9 @@ impl Function<'_> {
                 self.place()
             )
         })?;
-        // Lines seen, by their identity, with their time: late ones come between older ones.
+        // Identities and times of printed lines: delayed lines appear between them.
         let mut seen = HashMap::new();
-        let mut from = now() * 1000 - FIRST;
+        let mut from = now() * 1000 - FIRST_RANGE;
         let (mut sort, mut limit) = ("desc", FIRST_LINES);
         loop {
             let mut lines = self.search(&topic, from, sort, limit)?;
@@ -75,10 +75,10 @@ impl Function<'_> {
                 return Ok(());
             }
             let newest = seen.values().max().copied().unwrap_or(from);
-            from = from.max(newest - LATE);
+            from = from.max(newest - MAX_DELAY);
             seen.retain(|_, time| *time >= from);
             (sort, limit) = ("asc", PAGE);
-            thread::sleep(self.client.poll().interval);
+            thread::sleep(self.client.poll.interval);
         }
     }
 
@@ -93,7 +93,7 @@ impl Function<'_> {
             "TopicId": topic,
             "From": from,
             // The cloud's clock may be ahead of this one.
-            "To": now() * 1000 + LATE,
+            "To": now() * 1000 + MAX_DELAY,
             "QueryString": query,
             "QuerySyntax": 1,
             "Sort": sort,

@@ -73,9 +73,9 @@ fn run(args: Args) -> anyhow::Result<()> {
     let event = event(&args)?;
     let credentials = Credentials::find(&report)?;
     let mut client = Client::new(args.endpoint, args.region, credentials, say);
-    client.set_poll(args.poll);
+    client.poll = args.poll;
     if let Some(endpoint) = args.cls_endpoint {
-        client.set_cls_endpoint(endpoint);
+        client.cls_endpoint = endpoint;
     }
     let function = Function::new(&client, args.name, args.namespace)?;
     match args.command {

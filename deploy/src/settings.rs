@@ -12,7 +12,7 @@ const MAX_VARIABLES: usize = 4096;
 /// <https://cloud.tencent.com/document/product/583/30228>
 const RESERVED: &[&str] = &["SCF_", "QCLOUD_", "TENCENTCLOUD_"];
 
-/// The settings that were given. What was not given stays as it is; a new function gets defaults.
+/// The given settings. Others stay as they are; a new function gets defaults.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// Memory in MB; 64 for a new function.
@@ -25,7 +25,7 @@ pub struct Settings {
     pub variables: Variables,
 }
 
-/// The most memory that all instances of a function have together: what a stranger can cost.
+/// Maximum memory of all instances of a function together. It bounds the cost of an open URL.
 ///
 /// The API calls it reserved concurrency:
 /// <https://cloud.tencent.com/document/api/583/51247>
@@ -97,7 +97,7 @@ impl std::fmt::Debug for Variables {
     }
 }
 
-/// The variables that a function is to have, and how they come about.
+/// The variables of a function after a change.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     /// All variables.
@@ -116,7 +116,7 @@ impl Variables {
         self.set.is_empty() && self.unset.is_empty() && self.defaults.is_empty() && !self.prune
     }
 
-    /// Works out the variables of a function that has `current` ones.
+    /// Applies the changes to the `current` variables.
     ///
     /// # Errors
     ///

@@ -19,19 +19,19 @@ pub(crate) struct Trigger {
     enabled: bool,
 }
 
-/// A Function URL that is there.
+/// A Function URL with its public address.
 #[derive(Clone, Debug)]
 pub(crate) struct FunctionUrl {
     /// The address, `https://…`.
     pub(crate) address: String,
-    /// The reasons why not everybody can call it.
+    /// Settings that keep clients out.
     pub(crate) limits: Vec<String>,
 }
 
 impl Function<'_> {
     /// Lists all triggers.
     pub(crate) fn triggers(&self) -> anyhow::Result<Vec<Trigger>> {
-        // Ten of each type are the platform's limit, so that one page holds them.
+        // The platform allows ten of each type, so one page holds all.
         let answer = self.call("ListTriggers", json!({"Limit": 100}))?;
         let triggers = answer["Triggers"].as_array().into_iter().flatten();
         Ok(triggers
@@ -56,7 +56,7 @@ impl Function<'_> {
         Ok(urls.min_by_key(|trigger| trigger.qualifier != "$DEFAULT"))
     }
 
-    /// Opens a Function URL that anybody can call.
+    /// Opens a public Function URL.
     pub(crate) fn open_url(&self) -> anyhow::Result<Trigger> {
         let description = json!({
             "AuthType": "NONE",
@@ -74,7 +74,7 @@ impl Function<'_> {
             members,
             &["ResourceInUse.Trigger", "ResourceInUse.TriggerName"],
         )?;
-        let poll = self.client.poll();
+        let poll = self.client.poll;
         for _ in 0..poll.limit {
             match self.url_trigger()? {
                 Some(trigger) if trigger.net("ExtranetUrl").is_some() => return Ok(trigger),
@@ -119,7 +119,7 @@ impl Trigger {
     pub(crate) fn url(&self, function: &Function) -> anyhow::Result<FunctionUrl> {
         let address = self
             .net("ExtranetUrl")
-            // Its sibling ExtranetHTTPUrl is not encrypted, and its text would show tokens.
+            // ExtranetHTTPUrl beside it is not encrypted: tokens could be read on the way.
             .filter(|address| {
                 address.starts_with("https://")
                     && address.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\'')

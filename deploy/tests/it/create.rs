@@ -126,7 +126,7 @@ fn refused_cap_stops_before_the_url_opens() {
 }
 
 #[test]
-fn cap_below_one_instance_is_an_error_before_anything_is_created() {
+fn cap_below_one_instance_creates_nothing() {
     let setup = Setup::new();
     setup.run(&["hello.zip", "--memory", "128", "--cap", "64"]).failed().says(&["--cap 64", "128"]);
     assert!(setup.changes().is_empty());

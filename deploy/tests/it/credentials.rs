@@ -94,7 +94,7 @@ fn broken_files_are_named_and_not_shown() {
 }
 
 #[test]
-fn wrong_key_is_said_with_its_place() {
+fn wrong_key_is_reported_with_its_place() {
     let mut setup = Setup::new();
     setup.env[1].1 = "wrong".to_owned();
     setup.run(&["hello.zip"]).failed().says(&["SecretKey", "from TENCENTCLOUD_SECRET_ID"]);

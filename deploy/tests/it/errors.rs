@@ -1,4 +1,4 @@
-//! What the cloud's errors, and those of the way to it, say to the user.
+//! Messages for errors of the cloud and of the network.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -125,7 +125,7 @@ fn secrets_that_the_function_has_are_removed_too() {
 }
 
 #[test]
-fn account_in_arrears_is_told_to_top_up() {
+fn account_in_arrears_is_asked_to_top_up() {
     let setup = Setup::new();
     setup.run(&["hello.zip"]).ok();
     setup.cloud.state().functions.get_mut("hello").unwrap().available = "InsufficientBalance";
@@ -142,7 +142,7 @@ fn endpoint_that_refuses_connections_is_named() {
     setup.run(&["hello.zip", "--endpoint", &endpoint]).failed().says(&[
         &address.to_string(),
         "refused",
-        "trying again",
+        "retrying",
         "--endpoint",
     ]);
 }
@@ -168,7 +168,7 @@ fn endpoint_without_tls_is_not_retried() {
     });
     let output = setup.run(&["hello.zip", "--endpoint", &endpoint]).failed();
     server.join().unwrap();
-    assert!(!output.stderr.contains("trying again"), "{}", output.stderr);
+    assert!(!output.stderr.contains("retrying"), "{}", output.stderr);
     output.says(&["TLS failed", "clock"]);
 }
 

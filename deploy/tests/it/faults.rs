@@ -46,7 +46,7 @@ fn setup(exists: bool) -> Setup {
     setup
 }
 
-/// What a function is in the end, whatever happened on the way.
+/// The state of a function after all steps.
 fn end(function: &Function) -> String {
     let Function { code, memory, timeout, variables, cap, triggers, status, .. } = function;
     format!("{code:?} {memory} {timeout} {variables:?} {cap:?} {triggers:?} {status}")
@@ -107,7 +107,7 @@ fn other_changes_are_waited_for() {
 }
 
 #[test]
-fn failure_at_each_step_is_said_and_the_next_run_ends_the_same() {
+fn next_run_after_a_failure_at_any_step_ends_the_same() {
     for (exists, steps) in [(false, CREATE), (true, UPDATE)] {
         let expected = expected(exists);
         for step in steps {
@@ -191,7 +191,7 @@ fn run_that_was_killed_can_be_repeated() {
 }
 
 #[test]
-fn function_that_never_becomes_active_is_said() {
+fn function_that_never_becomes_active_is_an_error() {
     let setup = Setup::new();
     setup.cloud.state().looks = 1_000_000;
     setup.run(&["hello.zip"]).failed().says(&["still in the state Creating", "again later"]);

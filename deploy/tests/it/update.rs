@@ -94,6 +94,14 @@ fn no_variables_are_written_if_the_cloud_does_not_show_them() {
 }
 
 #[test]
+fn variable_without_its_value_counts_as_hidden() {
+    let setup = deployed(&["--env", "A=1"]);
+    setup.cloud.state().hides_values = true;
+    setup.run(&["hello.zip", "--env", "B=2"]).ok().says(&["none were written"]);
+    assert_eq!(variables(&setup), pairs(&[("A", "1")]));
+}
+
+#[test]
 fn function_of_another_type_or_runtime_is_left_alone() {
     for (kind, runtime) in [("HTTP", "Go1"), ("Event", "Nodejs16.13"), ("HTTP", "CustomRuntime")] {
         let setup = deployed(&[]);
@@ -128,7 +136,7 @@ fn cap_is_changed_only_if_it_is_given() {
 }
 
 #[test]
-fn cap_below_one_instance_is_an_error_before_anything_changes() {
+fn cap_below_one_instance_changes_nothing() {
     let setup = deployed(&["--memory", "256"]);
     setup.run(&["hello.zip", "--cap", "128"]).failed().says(&["--cap 128", "256 MB"]);
     setup.run(&["hello.zip", "--cap", "256", "--memory", "512"]).failed().says(&["512 MB"]);
@@ -199,7 +207,7 @@ fn update_needs_a_function() {
 }
 
 #[test]
-fn url_that_not_everybody_reaches_is_said() {
+fn url_that_keeps_clients_out_is_warned_about() {
     let setup = deployed(&[]);
     let describe = |auth: &str, enable: i32| {
         let mut state = setup.cloud.state();

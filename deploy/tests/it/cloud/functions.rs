@@ -30,6 +30,8 @@ pub(crate) struct State {
     pub(crate) failure: Option<(&'static str, &'static str, &'static str)>,
     /// GetFunction leaves `Environment` out.
     pub(crate) hides_environment: bool,
+    /// GetFunction leaves the values of variables out.
+    pub(crate) hides_values: bool,
     /// The address of Function URLs.
     pub(crate) address: String,
     /// Looks at the triggers until the address is there.
@@ -63,6 +65,7 @@ impl Default for State {
             looks: 2,
             failure: None,
             hides_environment: false,
+            hides_values: false,
             address: "https://1250000000-abcdefghij.ap-singapore.tencentscf.com".to_owned(),
             late_address: 0,
         }
@@ -81,14 +84,14 @@ impl State {
         }
         let looks = self.looks;
         let failure = self.failure;
-        let hides_environment = self.hides_environment;
+        let hides = (self.hides_environment, self.hides_values);
         let address = self.address.clone();
         let reserved: u64 = self.functions.values().filter_map(|function| function.cap).sum();
         let Some(function) = self.functions.get_mut(&name) else {
             return refuse("ResourceNotFound.Function", "no such function");
         };
         match action {
-            "GetFunction" => return Ok(function.show(hides_environment)),
+            "GetFunction" => return Ok(function.show(hides)),
             "ListTriggers" => {
                 let late = self.late_address > 0 && !function.triggers.is_empty();
                 self.late_address -= u32::from(late);
@@ -259,7 +262,7 @@ impl Function {
         Ok(())
     }
 
-    fn show(&self, hides_environment: bool) -> Value {
+    fn show(&self, (hides_environment, hides_values): (bool, bool)) -> Value {
         let variables: Vec<_> =
             self.variables.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
         let mut answer = json!({
@@ -268,6 +271,11 @@ impl Function {
             "StatusReasons": self.reasons, "AvailableStatus": self.available,
             "ClsTopicId": self.topic, "Environment": {"Variables": variables},
         });
+        for variable in answer["Environment"]["Variables"].as_array_mut().unwrap() {
+            if hides_values {
+                variable["Value"] = Value::Null;
+            }
+        }
         if hides_environment {
             answer.as_object_mut().unwrap().remove("Environment");
         }

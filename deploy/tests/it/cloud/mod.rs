@@ -55,7 +55,7 @@ pub(crate) enum Fault {
 struct Planned {
     action: String,
     fault: Fault,
-    /// How often; `None`: for good.
+    /// The number of times. `None`: always.
     times: Option<u32>,
 }
 
@@ -110,12 +110,12 @@ impl Cloud {
         self.shared.state.lock().unwrap()
     }
 
-    /// Lets an action fail for good.
+    /// Makes an action fail always.
     pub(crate) fn fail(&self, action: &str, fault: Fault) {
         self.plan(action, fault, None);
     }
 
-    /// Lets an action fail so many times.
+    /// Makes an action fail a number of times.
     pub(crate) fn fail_times(&self, action: &str, fault: Fault, times: u32) {
         self.plan(action, fault, Some(times));
     }
