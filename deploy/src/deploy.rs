@@ -8,17 +8,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::{
-    error::CallError,
-    function::{Function, Info},
+    cap::CapChange,
+    function::{Function, Info, MIN_MEMORY},
     package::{Kind, Package},
-    settings::{Cap, Plan, Settings},
+    settings::{Plan, Settings},
 };
-
-/// Memory of a new function in MB, the smallest that there is.
-const DEFAULT_MEMORY: u32 = 64;
-
-/// Number of instances in the default cap.
-const DEFAULT_INSTANCES: u32 = 10;
 
 /// Maximum size of a zip for CreateFunction, in bytes.
 const MAX_NEW_ZIP: usize = 50 << 20;
@@ -51,6 +45,15 @@ pub struct Deployment {
     pub warnings: Vec<String>,
 }
 
+impl Deployment {
+    fn add_cap(&mut self, cap: CapChange) {
+        match cap {
+            CapChange::Changed(cap) => self.changed.push(cap),
+            CapChange::Kept(cap) => self.kept.push(cap),
+        }
+    }
+}
+
 impl Function<'_> {
     /// Creates or updates the function, sets the cap, then opens the Function URL.
     ///
@@ -59,10 +62,11 @@ impl Function<'_> {
     /// Fails if a step fails. The same call again goes on from there.
     pub fn deploy(&self, package: &Package, settings: &Settings) -> anyhow::Result<Deployment> {
         settings.check()?;
-        let mut result = self.result();
+        let mut result = self.deployment();
         let info = self.create_or_update(package, settings, &mut result)?;
         let trigger = self.url_trigger()?;
-        self.cap(settings.cap, &info, trigger.is_some(), &mut result)?;
+        let cap = self.set_cap(settings.cap, &info, result.created, trigger.is_some())?;
+        result.add_cap(cap);
         let trigger = match trigger {
             Some(trigger) => {
                 result.kept.push("Function URL".to_owned());
@@ -92,7 +96,7 @@ impl Function<'_> {
         settings: &Settings,
     ) -> anyhow::Result<Deployment> {
         settings.check()?;
-        let mut result = self.result();
+        let mut result = self.deployment();
         self.existing()?;
         let Some(info) = self.settled()? else {
             bail!("function {} is being deleted", self.place())
@@ -105,12 +109,12 @@ impl Function<'_> {
         );
         let info = self.change_existing(info, package, settings, &mut result)?;
         if settings.cap.is_some() {
-            self.cap(settings.cap, &info, true, &mut result)?;
+            result.add_cap(self.set_cap(settings.cap, &info, false, true)?);
         }
         Ok(result)
     }
 
-    fn result(&self) -> Deployment {
+    fn deployment(&self) -> Deployment {
         Deployment {
             name: self.name.clone(),
             region: self.client.region().to_owned(),
@@ -161,7 +165,7 @@ impl Function<'_> {
         result: &mut Deployment,
     ) -> anyhow::Result<Option<Info>> {
         let kind = package.kind;
-        let memory = settings.memory.unwrap_or(DEFAULT_MEMORY);
+        let memory = settings.memory.unwrap_or(MIN_MEMORY);
         let timeout = settings.timeout.unwrap_or(kind.default_timeout());
         settings.check_cap(memory)?;
         let mut members = json!({
@@ -209,9 +213,11 @@ impl Function<'_> {
     ) -> anyhow::Result<Info> {
         info.check_balance(self)?;
         let mut info = info;
-        settings.check_cap(settings.memory.unwrap_or(info.memory))?;
         if let Some(package) = package {
             info.check_kind(self, package.kind)?;
+        }
+        self.check_memory_and_cap(&info, settings)?;
+        if let Some(package) = package {
             let zip = base64(package, MAX_ZIP)?;
             self.client.progress(&format!("{}: updating the code", self.place()));
             self.change("UpdateFunctionCode", json!({"ZipFile": zip}), &[])?;
@@ -225,71 +231,6 @@ impl Function<'_> {
             info = self.active()?;
         }
         Ok(info)
-    }
-
-    /// Sets the cap. Without one given, a function without a Function URL gets the default.
-    fn cap(
-        &self,
-        given: Option<Cap>,
-        info: &Info,
-        has_url: bool,
-        result: &mut Deployment,
-    ) -> anyhow::Result<()> {
-        // A new function has none.
-        let current = match if result.created { Ok(None) } else { self.current_cap() } {
-            // A key that may not read the cap can still update.
-            Err(error) if given.is_none() && has_url && error.is_refusal() => {
-                result.kept.push("cap (not shown)".to_owned());
-                return Ok(());
-            }
-            cap => cap?,
-        };
-        let default =
-            (!has_url).then(|| info.memory.max(DEFAULT_MEMORY).saturating_mul(DEFAULT_INSTANCES));
-        let wanted = match given {
-            Some(Cap::Memory(cap)) => Some(cap),
-            Some(Cap::None) => None,
-            None => current.or(default),
-        };
-        if wanted == current {
-            result.kept.push(match current {
-                Some(cap) => format!("cap {cap} MB"),
-                None => "no cap".to_owned(),
-            });
-            return Ok(());
-        }
-        match wanted {
-            Some(cap) => {
-                self.client.progress(&format!("{}: setting the cap to {cap} MB", self.name));
-                let members = json!({"ReservedConcurrencyMem": cap});
-                self.change("PutReservedConcurrencyConfig", members, &[])
-                    .map_err(|error| cap_error(error, cap, has_url))?;
-                let instances = cap / info.memory.max(1);
-                result.changed.push(format!("cap {cap} MB (at most {instances} instances)"));
-            }
-            None => {
-                self.client.progress(&format!("{}: removing the cap", self.name));
-                self.change("DeleteReservedConcurrencyConfig", json!({}), &[])?;
-                result.changed.push("no cap".to_owned());
-            }
-        }
-        Ok(())
-    }
-
-    /// Returns the cap in MB, if there is one.
-    pub(crate) fn current_cap(&self) -> Result<Option<u32>, CallError> {
-        match self.call("GetReservedConcurrencyConfig", json!({})) {
-            // 0 stands for none.
-            Ok(answer) => Ok(answer["ReservedMem"]
-                .as_u64()
-                .and_then(|cap| cap.try_into().ok())
-                .filter(|&cap| cap > 0)),
-            // An endpoint that lacks the action.
-            Err(error) if error.is_any(&["InvalidAction", "InvalidParameterValue.Action"]) => {
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
     }
 }
 
@@ -336,17 +277,6 @@ fn configuration(
         }
     }
     Ok(members)
-}
-
-/// Adds the options to a refusal of the cap.
-fn cap_error(error: anyhow::Error, cap: u32, has_url: bool) -> anyhow::Error {
-    match error.downcast_ref::<CallError>() {
-        Some(refusal) if refusal.is_refusal() => error.context(format!(
-            "cap of {cap} MB refused{}; use a smaller --cap, or --no-cap to go on without one",
-            if has_url { "" } else { " and Function URL not opened" }
-        )),
-        _ => error,
-    }
 }
 
 /// Lists names of variables, never values.

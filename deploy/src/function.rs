@@ -15,6 +15,9 @@ use crate::{
 /// Attempts after the first one while another change of the function is in progress.
 const BUSY_RETRIES: u32 = 5;
 
+/// The smallest memory of a function in MB.
+pub(crate) const MIN_MEMORY: u32 = 64;
+
 /// Codes of a change that has to wait for another one.
 const BUSY: &[&str] = &[
     "FailedOperation.FunctionStatusError",
@@ -242,8 +245,10 @@ impl<'a> Function<'a> {
 
     fn info(&self, answer: &Value) -> Info {
         let text = |name: &str| printable(answer[name].as_str().unwrap_or_default());
-        let number =
-            |name: &str| answer[name].as_u64().and_then(|n| n.try_into().ok()).unwrap_or_default();
+        let number = |name: &str| {
+            let number = answer[name].as_u64().and_then(|number| u32::try_from(number).ok());
+            number.unwrap_or_default()
+        };
         // A variable without its value counts as hidden: to write the others would delete it.
         let variables = answer["Environment"]["Variables"].as_array().and_then(|variables| {
             let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -258,7 +263,8 @@ impl<'a> Function<'a> {
             kind: text("Type"),
             runtime: text("Runtime"),
             status: text("Status"),
-            memory: number("MemorySize"),
+            // At least an instance's smallest memory: a cap is computed from it.
+            memory: number("MemorySize").max(MIN_MEMORY),
             timeout: number("Timeout"),
             variables,
             log_topic: answer["ClsTopicId"]

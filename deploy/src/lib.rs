@@ -20,6 +20,7 @@
 //! The way of a call: [`Function`] (steps, waiting) → [`Client`] (signs, sends, retries) →
 //! [`CallError`] (codes and sentences).
 
+mod cap;
 mod client;
 mod credentials;
 mod deploy;

@@ -144,6 +144,20 @@ fn cap_below_one_instance_changes_nothing() {
 }
 
 #[test]
+fn memory_above_the_cap_needs_a_new_cap() {
+    let setup = deployed(&[]);
+    for command in [&["hello.zip"][..], &["update", "hello.zip"]] {
+        setup
+            .run(&[command, &["--memory", "1024"]].concat())
+            .failed()
+            .says(&["the cap of 640 MB", "--cap 10240"]);
+    }
+    assert!(setup.changes().is_empty());
+    setup.run(&["hello.zip", "--memory", "1024", "--cap", "10240"]).ok();
+    setup.run(&["hello.zip", "--memory", "2048"]).ok().says(&["cap 10240 MB"]);
+}
+
+#[test]
 fn cap_is_set_before_a_url_is_opened_again() {
     let setup = deployed(&["--no-cap", "--memory", "128"]);
     setup.cloud.state().functions.get_mut("hello").unwrap().triggers.clear();
