@@ -123,6 +123,28 @@ pub(crate) struct Args {
     pub(crate) poll: Poll,
 }
 
+impl Args {
+    fn new() -> Self {
+        let region = env::var("TENCENTCLOUD_REGION").ok().filter(|region| !region.is_empty());
+        Self {
+            command: Command::Deploy,
+            zip: None,
+            name: String::new(),
+            namespace: None,
+            region: region.unwrap_or_else(|| "ap-singapore".to_owned()),
+            endpoint: Endpoint::scf(),
+            cls_endpoint: None,
+            kind: None,
+            settings: Settings::default(),
+            env_files: Vec::new(),
+            event: None,
+            follow: false,
+            json: false,
+            poll: Poll::default(),
+        }
+    }
+}
+
 /// A parsed command line.
 pub(crate) enum Request {
     Run(Box<Args>),
@@ -135,12 +157,8 @@ pub(crate) enum Request {
 ///
 /// Fails if the program is used in a wrong way.
 pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Request> {
-    let mut command = None;
-    let (mut zip, mut name, mut namespace, mut region) = (None, None, None, None);
-    let (mut endpoint, mut cls_endpoint, mut kind, mut event) = (None, None, None, None);
-    let mut settings = Settings::default();
-    let mut env_files = Vec::new();
-    let (mut follow, mut json, mut poll) = (false, false, Poll::default());
+    let mut args = Args::new();
+    let (mut command, mut argument) = (None, None);
     let mut variables = Vec::new();
     let mut given = BTreeSet::new();
     while let Some(arg) = parser.next()? {
@@ -151,27 +169,30 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Request> {
             Arg::Short(short) => bail!("unknown option -{short}"),
             Arg::Long(long) => long,
             Arg::Value(value) => {
-                positional(value, &mut command, &mut zip)?;
+                positional(value, &mut command, &mut argument)?;
                 continue;
             }
         }
         .to_owned();
+        let settings = &mut args.settings;
         match option.as_str() {
             "help" => return Ok(Request::Print(HELP.to_owned())),
             "version" => {
                 let version = concat!("scf-deploy ", env!("CARGO_PKG_VERSION"), "\n");
                 return Ok(Request::Print(version.to_owned()));
             }
-            "region" => region = Some(parser.value()?.string()?),
-            "name" => name = Some(parser.value()?.string()?),
-            "namespace" => namespace = Some(parser.value()?.string()?),
-            "endpoint" => endpoint = Some(Endpoint::parse(&parser.value()?.string()?)?),
-            "cls-endpoint" => cls_endpoint = Some(Endpoint::parse(&parser.value()?.string()?)?),
-            "event" => kind = Some(one_kind(kind, Kind::Event)?),
-            "web" => kind = Some(one_kind(kind, Kind::Web)?),
+            "region" => args.region = parser.value()?.string()?,
+            "name" => args.name = parser.value()?.string()?,
+            "namespace" => args.namespace = Some(parser.value()?.string()?),
+            "endpoint" => args.endpoint = Endpoint::parse(&parser.value()?.string()?)?,
+            "cls-endpoint" => {
+                args.cls_endpoint = Some(Endpoint::parse(&parser.value()?.string()?)?);
+            }
+            "event" => args.kind = Some(one_kind(args.kind, Kind::Event)?),
+            "web" => args.kind = Some(one_kind(args.kind, Kind::Web)?),
             "memory" => settings.memory = Some(number("--memory", parser.value()?)?),
             "timeout" => settings.timeout = Some(number("--timeout", parser.value()?)?),
-            "env-file" => env_files.push(parser.value()?.into()),
+            "env-file" => args.env_files.push(parser.value()?.into()),
             "env" => variables.push((false, parser.value()?)),
             "env-default" => variables.push((true, parser.value()?)),
             "prune" => settings.variables.prune = true,
@@ -180,69 +201,56 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Request> {
                 ensure!(settings.cap.is_none(), "--cap and --no-cap exclude each other");
                 settings.cap = Some(Cap::None);
             }
-            "e" => event = Some(PathBuf::from(parser.value()?)),
-            "follow" => follow = true,
-            "json" => json = true,
-            "poll" => poll.interval = seconds(parser.value()?)?,
+            "e" => args.event = Some(PathBuf::from(parser.value()?)),
+            "follow" => args.follow = true,
+            "json" => args.json = true,
+            "poll" => args.poll.interval = seconds(parser.value()?)?,
             other => bail!("unknown option --{other} (scf-deploy --help lists them)"),
         }
         given.insert(option);
     }
-    let command = command.unwrap_or(Command::Deploy);
-    check_options(command, &given)?;
+    args.command = command.unwrap_or(Command::Deploy);
+    check_options(args.command, &given)?;
     for (default, value) in variables {
-        variable(default, value, &mut settings)?;
+        variable(default, value, &mut args.settings)?;
     }
-    let takes_zip = matches!(command, Command::Deploy | Command::Update);
-    let name = match (name, &zip) {
-        (Some(name), Some(argument)) if !takes_zip => {
-            let other = argument.display();
-            bail!("unexpected argument {other}: the function is named by --name {name}")
-        }
-        (Some(name), _) => name,
-        (None, Some(argument)) if takes_zip || is_zip(argument) => Package::name(argument)
-            .context("the zip's name is no function name; use --name")?
-            .into(),
-        (None, Some(argument)) => {
-            argument.to_str().context("the function's name is not UTF-8")?.to_owned()
-        }
-        (None, None) if command == Command::Deploy => bail!("missing FUNCTION.zip"),
-        (None, None) => bail!("missing NAME of the function"),
-    };
-    ensure!(command != Command::Deploy || zip.is_some(), "missing FUNCTION.zip");
-    check_name(&name)?;
-    settings.check()?;
-    Ok(Request::Run(Box::new(Args {
-        command,
-        zip: zip.filter(|_| takes_zip),
-        name,
-        namespace,
-        region: region
-            .or_else(|| env::var("TENCENTCLOUD_REGION").ok())
-            .filter(|region| !region.is_empty())
-            .unwrap_or_else(|| "ap-singapore".to_owned()),
-        endpoint: endpoint.unwrap_or_else(Endpoint::scf),
-        cls_endpoint,
-        kind,
-        settings,
-        env_files,
-        event,
-        follow,
-        json,
-        poll,
-    })))
+    args.settings.check()?;
+    take_argument(argument, given.contains("name"), &mut args)?;
+    check_name(&args.name)?;
+    Ok(Request::Run(Box::new(args)))
 }
 
+/// Takes the zip or the name of the function.
+fn take_argument(argument: Option<PathBuf>, has_name: bool, args: &mut Args) -> anyhow::Result<()> {
+    let takes_zip = matches!(args.command, Command::Deploy | Command::Update);
+    match argument {
+        None if args.command == Command::Deploy => bail!("missing FUNCTION.zip"),
+        None => ensure!(has_name, "missing NAME of the function"),
+        Some(other) if has_name && !takes_zip => bail!("unexpected argument {other:?}"),
+        Some(path) => {
+            if !has_name {
+                let name =
+                    if takes_zip || is_zip(&path) { Package::name(&path) } else { path.to_str() };
+                args.name = name.context("the function's name is no UTF-8; use --name")?.to_owned();
+            }
+            args.zip = Some(path).filter(|_| takes_zip);
+        }
+    }
+    Ok(())
+}
+
+/// Takes an argument that is no option: first the command, then the zip or the name.
 fn positional(
     value: OsString,
     command: &mut Option<Command>,
-    zip: &mut Option<PathBuf>,
+    argument: &mut Option<PathBuf>,
 ) -> anyhow::Result<()> {
     let known = COMMANDS.iter().find(|(word, _)| value == *word);
-    match (known, &command, &zip) {
+    match (known, &command, &argument) {
         (Some((_, known)), None, None) => *command = Some(*known),
-        (_, _, None) => *zip = Some(value.into()),
-        (_, _, Some(_)) => bail!("unexpected argument {:?}", value.display()),
+        (_, _, None) => *argument = Some(value.into()),
+        (_, None, Some(first)) if !is_zip(first) => bail!("unknown command {first:?}"),
+        _ => bail!("unexpected argument {:?}", value.display()),
     }
     Ok(())
 }
@@ -309,8 +317,15 @@ fn variable(default: bool, value: OsString, settings: &mut Settings) -> anyhow::
     match (default, value.is_empty()) {
         (true, true) => bail!("{option} {name}: empty value"),
         (true, false) => drop(variables.defaults.insert(name, value)),
-        (false, true) => drop(variables.unset.insert(name)),
-        (false, false) => drop(variables.set.insert(name, value)),
+        // The last option of a name counts.
+        (false, true) => {
+            variables.set.remove(&name);
+            variables.unset.insert(name);
+        }
+        (false, false) => {
+            variables.unset.remove(&name);
+            variables.set.insert(name, value);
+        }
     }
     Ok(())
 }

@@ -109,8 +109,8 @@ impl<'a> Function<'a> {
         self.namespace.as_deref().unwrap_or("default")
     }
 
-    /// The function and where it is, for messages: `ask in ap-singapore`.
-    pub(crate) fn place(&self) -> String {
+    /// The name and the place of the function, for messages: `hello in ap-singapore`.
+    pub fn place(&self) -> String {
         let region = self.client.region();
         match &self.namespace {
             Some(namespace) => format!("{} in {region}, namespace {namespace}", self.name),

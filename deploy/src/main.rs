@@ -79,7 +79,6 @@ fn run(args: Args) -> anyhow::Result<()> {
     }
     let function = Function::new(&client, args.name, args.namespace)?;
     match args.command {
-        // `args` has checked that `Deploy` has a zip.
         Command::Deploy | Command::Update => {
             let deployment = match (&package, args.command) {
                 (Some(package), Command::Deploy) => function.deploy(package, &settings)?,
@@ -113,9 +112,7 @@ fn run(args: Args) -> anyhow::Result<()> {
             say(&invocation.summary);
             print(&format!("{}\n", invocation.reply))?;
             match invocation.error {
-                Some(error) => {
-                    anyhow::bail!("the function failed: {}", printable(&error))
-                }
+                Some(error) => anyhow::bail!("the function failed: {}", printable(&error)),
                 None => Ok(()),
             }
         }
@@ -124,7 +121,12 @@ fn run(args: Args) -> anyhow::Result<()> {
             if args.json {
                 return print(&format!("{}\n", serde_json::json!({"removed": removed})));
             }
-            say(if removed { "removed" } else { "no such function: nothing to remove" });
+            let place = function.place();
+            say(&if removed {
+                format!("removed {place}")
+            } else {
+                format!("nothing to remove: function {place} does not exist")
+            });
             Ok(())
         }
     }

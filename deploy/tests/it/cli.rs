@@ -21,6 +21,7 @@ fn wrong_use_ends_with_status_2() {
         (&["hello.zip", "--nam", "x"], "unknown option --nam"),
         (&["hello.zip", "-x"], "unknown option -x"),
         (&["hello.zip", "other.zip"], "unexpected argument"),
+        (&["stauts", "hello"], "unknown command \"stauts\""),
         (&["hello.zip", "--region"], "missing argument for option '--region'"),
         (&["hello.zip", "--memory", "lots"], "invalid --memory"),
         (&["hello.zip", "--memory", "100"], "invalid --memory 100"),

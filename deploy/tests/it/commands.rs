@@ -245,7 +245,7 @@ fn log_service_can_have_an_endpoint_of_its_own() {
 #[test]
 fn remove_deletes_triggers_then_the_function() {
     let setup = deployed();
-    setup.run(&["remove", "hello"]).ok().says(&["removed"]);
+    setup.run(&["remove", "hello"]).ok().says(&["removed hello in ap-singapore"]);
     assert_eq!(setup.changes(), ["DeleteTrigger", "DeleteFunction"]);
     assert!(setup.cloud.state().functions.is_empty());
     setup.run(&["remove", "hello"]).ok().says(&["nothing to remove"]);

@@ -79,6 +79,8 @@ fn one_variable_is_removed_by_an_empty_value() {
     let setup = deployed(&["--env", "A=1", "--env", "B=2"]);
     setup.run(&["hello.zip", "--env", "A="]).ok().says(&["removed variables A"]);
     assert_eq!(variables(&setup), pairs(&[("B", "2")]));
+    setup.run(&["hello.zip", "--env", "B=", "--env", "B=3", "--env", "C=1", "--env", "C="]).ok();
+    assert_eq!(variables(&setup), pairs(&[("B", "3")]));
 }
 
 #[test]
