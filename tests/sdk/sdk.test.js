@@ -1,5 +1,5 @@
 // Node clients of OpenAI's API, with only the address and the key changed.
-// At the end the AI SDK's clients of the question endpoint, which send what a browser's page does.
+// The last tests are the AI SDK's clients of the question endpoint.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ const texts = async (stream, text = (chunk) => chunk) => {
   return found.filter(Boolean);
 };
 
-// Returns the error of this class that the call is rejected with.
+// Returns the error of this class that the promise is rejected with.
 const error = (kind, promise) =>
   promise.then(assert.fail, (error) => (error instanceof kind ? error : Promise.reject(error)));
 
@@ -109,7 +109,7 @@ for (const [client, calls] of Object.entries(clients)) {
   }
 }
 
-// The transports of `useChat` and `useCompletion` without React. Both show any body as it comes.
+// What `useChat` and `useCompletion` call, without React. Both show a body of any content type.
 const api = `${ASK_WEB}/?format=text`;
 
 const useChat = async (token) => {

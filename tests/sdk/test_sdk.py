@@ -1,7 +1,7 @@
 """Python clients of OpenAI's API, with only the address and the key changed.
 
-The library before 1.0 and the one after it exclude each other. So this file runs once in an
-environment with each, and takes the clients that it finds there.
+The openai package is one version in an environment. This file runs in two environments and calls
+the clients of the one that it runs in.
 """
 
 import gzip
@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import unittest
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import openai
@@ -24,7 +25,7 @@ if not OLD:
 
 QUESTION = "你好"
 MESSAGES = [{"role": "user", "content": QUESTION}]
-EXPECTED = json.load(open("expected.json", encoding="utf-8"))
+EXPECTED = json.loads(Path("expected.json").read_text(encoding="utf-8"))
 
 # Every address gives every client the same results.
 ADDRESSES = {
@@ -127,7 +128,7 @@ def langchain_python(base, key):
 
 
 def go_openai(base, key):
-    """Sends the headers of go-openai 1.42, which no package registry for Python or Node has."""
+    """Sends the requests of go-openai 1.42, so that the suite needs no Go."""
     url = urlsplit(base)
     headers = {
         "User-Agent": "Go-http-client/1.1",

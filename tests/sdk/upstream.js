@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 const created = 1_700_000_000;
 const answer = (question) => ["You asked: ", question, " 好😀"];
 
-// A provider compresses what it sends to a client that offers it, but not a stream.
+// Compresses as providers do: whole replies, if the client accepts gzip.
 const json = ({ request, response }, status, body) => {
   const text = JSON.stringify(body);
   const gzip = /\bgzip\b/.test(request.headers["accept-encoding"]);
