@@ -143,7 +143,9 @@ def go_openai(base, key):
         content_type = {"Content-Type": "application/json"} if fields else {}
         connection.request(method, url.path + path, body, headers | content_type)
         with connection.getresponse() as response:
-            return json.loads(gzip.decompress(response.read()))
+            compressed = response.headers["Content-Encoding"] == "gzip"
+            data = response.read()
+            return json.loads(gzip.decompress(data) if compressed else data)
 
     def chat(model="m"):
         return reply("POST", "/chat/completions", {"model": model, "messages": MESSAGES})
