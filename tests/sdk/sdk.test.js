@@ -109,7 +109,7 @@ for (const [client, calls] of Object.entries(clients)) {
   }
 }
 
-// The code behind `useChat` and `useCompletion`, without React. It shows a body of any content type.
+// The code behind `useChat` and `useCompletion`. It shows a body of any content type as text.
 const api = `${ASK_WEB}/?format=text`;
 
 const useChat = async (token) => {
