@@ -68,13 +68,6 @@ impl Wire {
         assert_eq!(String::from_utf8_lossy(&self.exactly(expected.len())), expected);
     }
 
-    /// Reads the body whose length the head names.
-    #[track_caller]
-    pub fn body(&mut self, head: &Head) -> String {
-        let length = head.header("content-length").expect("a length").parse().unwrap();
-        String::from_utf8(self.exactly(length)).unwrap()
-    }
-
     /// Reads one chunk; the last one is empty.
     #[track_caller]
     pub fn chunk(&mut self) -> String {
@@ -96,7 +89,8 @@ impl Wire {
     #[track_caller]
     pub fn response(&mut self) -> Response {
         let head = self.head();
-        let body = self.body(&head).into_bytes();
+        let length = head.header("content-length").expect("a length").parse().unwrap();
+        let body = self.exactly(length);
         Response { head, body, is_complete: true }
     }
 

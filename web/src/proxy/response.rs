@@ -1,5 +1,6 @@
 //! Forwards the upstream's response to the client.
 
+use std::io::Read;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -9,13 +10,14 @@ use ask_core::lang::Lang;
 use ask_core::proxy::{ProxyError, filter_response_headers, redact_error_body, trim_to_limit};
 use ask_core::settings::Secret;
 use bytes::Bytes;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING,
     CONTENT_LENGTH, CONTENT_TYPE, UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Collected, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
 
@@ -109,9 +111,7 @@ fn is_readable_error(head: &response::Parts) -> bool {
         || media_type == "application/json"
         || media_type.ends_with("+json")
         || media_type.starts_with("text/");
-    (head.status.is_client_error() || head.status.is_server_error())
-        && is_text
-        && !head.headers.contains_key(CONTENT_ENCODING)
+    (head.status.is_client_error() || head.status.is_server_error()) && is_text
 }
 
 /// Returns the body of an error without parts of secrets, or an error of our own if it cannot be
@@ -127,18 +127,65 @@ async fn redact(
         false => Failure::UpstreamRefused { status: head.status, message: String::new() }.into(),
     };
     let lang = Lang::from_headers(request_headers);
-    let body = Limited::new(body, MAX_ERROR).collect().await.map(Collected::to_bytes);
-    let readable = body.ok().filter(|_| !head.headers.contains_key(CONTENT_ENCODING));
-    let redacted =
-        readable.and_then(|body| redact_error_body(&body, &state.redactor, &error.message(lang)));
-    head.headers.remove(CONTENT_LENGTH);
-    match redacted {
-        Some(body) => body.into(),
-        None => {
-            head.headers.remove(CONTENT_ENCODING);
-            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            error.body(lang).into()
+    let redacted = match Limited::new(body, MAX_ERROR).collect().await {
+        Ok(body) => redact_body(state, head, body.to_bytes(), &error.message(lang)),
+        Err(_) => None,
+    };
+    redacted.unwrap_or_else(|| {
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        error.body(lang).into()
+    })
+}
+
+/// Returns a body without parts of secrets, or `None` if it cannot be redacted. A compressed body
+/// without secrets stays compressed.
+fn redact_body(
+    state: &AppState,
+    head: &mut response::Parts,
+    body: Bytes,
+    replacement: &str,
+) -> Option<Bytes> {
+    let plain = match decompress(head.headers.get(CONTENT_ENCODING), &body) {
+        Ok(plain) => plain,
+        Err(Unreadable::Encoding) => {
+            let is_text = str::from_utf8(&body).is_ok();
+            return (!is_text && !refuses_key(head.status)).then_some(body);
         }
+        Err(Unreadable::Body) => return None,
+    };
+    let redacted = redact_error_body(&plain, &state.redactor, replacement)?;
+    if redacted == plain {
+        return Some(body);
+    }
+    head.headers.remove(CONTENT_LENGTH);
+    head.headers.remove(CONTENT_ENCODING);
+    Some(redacted.into())
+}
+
+/// The reason why a compressed body cannot be read.
+enum Unreadable {
+    /// The encoding is unknown.
+    Encoding,
+    /// The body is not in its encoding, or is too large.
+    Body,
+}
+
+/// Reads a body with this `Content-Encoding`.
+fn decompress(encoding: Option<&HeaderValue>, body: &Bytes) -> Result<Bytes, Unreadable> {
+    let encoding = encoding.map_or(&b"identity"[..], HeaderValue::as_bytes).to_ascii_lowercase();
+    let mut plain = Vec::new();
+    let limit = MAX_ERROR as u64 + 1;
+    let read = match encoding.as_slice() {
+        b"identity" => return Ok(body.clone()),
+        b"gzip" | b"x-gzip" => MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
+        b"deflate" => ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
+        _ => return Err(Unreadable::Encoding),
+    };
+    match read {
+        Ok(length) if length <= MAX_ERROR => Ok(plain.into()),
+        _ => Err(Unreadable::Body),
     }
 }
 

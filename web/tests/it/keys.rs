@@ -1,5 +1,9 @@
 //! Keys: the server's key for a token, a client's own key, and errors that repeat one.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use testkit::{Disconnect, Response};
 
 use crate::support::*;
@@ -140,7 +144,7 @@ fn refusal_of_the_server_key_is_redacted() {
     assert!(!message.contains("Zq7") && !message.contains(KEY), "{message}");
     assert_eq!(error["code"], "k");
 
-    // A compressed body cannot be searched.
+    // The body cannot be read.
     let headers = "content-encoding: gzip\r\nx-debug: ends in server-Zq7\r\n";
     let response = pass(&status, headers, b"\x1f\x8bnot to be read", TOKEN);
     let body = response.text();
@@ -180,6 +184,48 @@ fn every_error_is_redacted_for_the_server_key_alone() {
         (response.status(), &response.json()["error"]["code"]),
         (500, &"upstream_refused".into())
     );
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn compressed_error_with_the_server_key_is_redacted() {
+    let gzip_header = &format!("{JSON}content-encoding: GZIP\r\n");
+    let bad = r#"{"error":{"message":"bad KEY","type":"x"}}"#.replace("KEY", KEY);
+    let response = pass("400 Bad", gzip_header, gzip(&bad), TOKEN);
+    assert!(response.header("content-encoding").is_none(), "{response:?}");
+    assert_eq!(response.json()["error"]["type"], "x");
+    assert!(!response.text().contains(KEY), "{response:?}");
+
+    for (body, code) in [
+        (gzip(&format!("{{\"error\":\"{}\"}}", "x".repeat(70_000))), Some("upstream_refused")),
+        // Mislabelled: neither text nor key may pass.
+        (bad.clone().into_bytes(), Some("upstream_refused")),
+        (gzip("{\"error\":\"no key\"}"), None),
+    ] {
+        let response = pass("400 Bad", gzip_header, &body, TOKEN);
+        match code {
+            Some(code) => assert_eq!(response.json()["error"]["code"], code),
+            None => {
+                assert_eq!(response.header("content-encoding"), Some("GZIP"));
+                assert_eq!(response.body, body);
+            }
+        }
+    }
+
+    let br = &format!("{JSON}content-encoding: br\r\n");
+    let opaque = b"\x8b\x02\x80\xff\x03";
+    let response = pass("400 Bad", br, opaque, TOKEN);
+    assert_eq!(
+        (response.header("content-encoding"), &response.body[..]),
+        (Some("br"), &opaque[..])
+    );
+    let response = pass("400 Bad", br, &bad, TOKEN);
+    assert_eq!(response.json()["error"]["code"], "upstream_refused");
 }
 
 #[test]
