@@ -110,7 +110,8 @@ for (const [client, calls] of Object.entries(clients)) {
 }
 
 // The code behind `useChat` and `useCompletion`. It shows a body of any content type as text.
-const api = `${ASK_WEB}/?format=text`;
+// `useChat` is known by its messages; `useCompletion` has to name the format.
+const api = `${ASK_WEB}/`;
 
 const useChat = async (token) => {
   const headers = { Authorization: `Bearer ${token}` };
@@ -134,7 +135,7 @@ const useChat = async (token) => {
 const useCompletion = async (token) => {
   let failure;
   const text = await callCompletionApi({
-    api,
+    api: `${api}?format=text`,
     prompt: question,
     headers: { Authorization: `Bearer ${token}` },
     body: {},

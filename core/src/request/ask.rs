@@ -12,7 +12,7 @@ use crate::accept::preferred;
 use crate::access::{EXPOSED_HEADERS, check_origin, check_token, cors_headers};
 use crate::completion::Message;
 use crate::failure::Failure;
-use crate::format::Format;
+use crate::format::{ChatClient, Format};
 use crate::json;
 use crate::lang::{Lang, Localized};
 use crate::query::Query;
@@ -152,7 +152,7 @@ impl AskRequest {
 struct RequestOptions {
     format: Option<Format>,
     has_question: bool,
-    is_n8n_message: bool,
+    client: ChatClient,
     is_n8n_history: bool,
 }
 
@@ -160,10 +160,15 @@ impl RequestOptions {
     fn new(query: Option<&Query>, body: Option<&Body>) -> Self {
         let in_query = |name| query.and_then(|query| query.get(name));
         let action = in_query("action").or_else(|| body?.action());
+        let client = match action {
+            Some("sendMessage") => ChatClient::N8n,
+            _ if body.is_some_and(Body::has_message_parts) => ChatClient::AiSdk,
+            _ => ChatClient::Other,
+        };
         Self {
             format: in_query("format").and_then(Format::from_name),
             has_question: query.and_then(Query::question).is_some(),
-            is_n8n_message: action == Some("sendMessage"),
+            client,
             is_n8n_history: action == Some("loadPreviousSession"),
         }
     }
@@ -174,7 +179,7 @@ impl RequestOptions {
         headers: &HeaderMap,
         context: RequestContext,
     ) -> Responder {
-        let by_headers = || Format::from_headers(headers, self.is_n8n_message);
+        let by_headers = || Format::from_headers(headers, self.client);
         let cors = cors_headers(settings, headers, context.local, EXPOSED_HEADERS);
         let lang = Lang::from_headers(headers);
         Responder::new(lang, self.format.unwrap_or_else(by_headers), cors, context.request_id)
@@ -398,6 +403,9 @@ mod tests {
         let n8n = r#"{"action":"sendMessage","chatInput":"hi"}"#;
         assert_eq!(asks("/", &[json, ("accept", "text/plain")], n8n).0, Format::Ndjson);
         assert_eq!(asks("/", &[json], n8n).0, Format::Json);
+        let ai_sdk = r#"{"messages":[{"role":"user","parts":[{"type":"text","text":"hi"}]}]}"#;
+        assert_eq!(asks("/", &[json, ("accept", "*/*")], ai_sdk).0, Format::Text);
+        assert_eq!(asks("/?format=json", &[json], ai_sdk).0, Format::Json);
         assert_eq!(
             asks("/?action=sendMessage&question=hi", &[("accept", "text/plain")], "").0,
             Format::Ndjson

@@ -102,6 +102,13 @@ impl Body {
         Ok(Self::Text(decoded.into_owned()))
     }
 
+    /// Returns whether a message has its text in `parts`, as only the AI SDK writes it.
+    pub(super) fn has_message_parts(&self) -> bool {
+        let Self::Object(object) = self else { return false };
+        let messages = object.get("messages").and_then(Value::as_array);
+        messages.is_some_and(|messages| messages.iter().any(|message| message["parts"].is_array()))
+    }
+
     /// Returns n8n's `action` from a JSON body.
     pub(super) fn action(&self) -> Option<&str> {
         match self {
