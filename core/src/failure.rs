@@ -18,11 +18,21 @@ pub enum Failure {
     BodyUnreadable(Localized),
     /// `?format=` has an unknown value.
     UnknownFormat,
+    /// The chosen model is not in `OPENAI_MODEL`.
+    UnknownModel {
+        /// The models that may be chosen.
+        models: Vec<String>,
+    },
     /// The body has a content type that holds no question.
     UnsupportedMediaType,
     /// The question is longer than `ASK_MAX_QUESTION`.
     QuestionTooLong {
         /// The limit, in characters.
+        max: usize,
+    },
+    /// The request has too many pictures.
+    TooManyPictures {
+        /// The limit.
         max: usize,
     },
     /// The body of the request is larger than the platform carries.
@@ -116,7 +126,8 @@ impl Failure {
             Self::BodyUnreadable(_) => ("body_unreadable", StatusCode::BAD_REQUEST),
             Self::UnknownFormat => ("format", StatusCode::BAD_REQUEST),
             Self::UnsupportedMediaType => ("media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Self::QuestionTooLong { .. } | Self::BodyTooLarge => {
+            Self::UnknownModel { .. } => ("model", StatusCode::BAD_REQUEST),
+            Self::QuestionTooLong { .. } | Self::TooManyPictures { .. } | Self::BodyTooLarge => {
                 ("question_too_long", StatusCode::PAYLOAD_TOO_LARGE)
             }
             Self::MethodNotAllowed => ("method", StatusCode::METHOD_NOT_ALLOWED),
@@ -178,6 +189,16 @@ impl Failure {
                     format!("未知的格式：?format= 只能是 {} 或 {last}。", names.join("、")),
                 )
             }
+            Self::UnknownModel { models } => Localized::new(
+                format!(
+                    "The model cannot be chosen: use {}, or add it to OPENAI_MODEL.",
+                    models.join(" or ")
+                ),
+                format!(
+                    "不能选择这个模型：请用 {}，或把它加入 OPENAI_MODEL。",
+                    models.join(" 或 ")
+                ),
+            ),
             Self::UnsupportedMediaType => Localized::new(
                 "The content type is unsupported: set Content-Type to application/json, \
                  application/x-www-form-urlencoded or text/plain.",
@@ -187,6 +208,10 @@ impl Failure {
             Self::QuestionTooLong { max } => Localized::new(
                 format!("The question is longer than {max} characters (ASK_MAX_QUESTION)."),
                 format!("问题超过 {max} 个字符（ASK_MAX_QUESTION）。"),
+            ),
+            Self::TooManyPictures { max } => Localized::new(
+                format!("The request has more than {max} pictures."),
+                format!("请求中的图片超过 {max} 张。"),
             ),
             Self::BodyTooLarge => {
                 Localized::new("The request is larger than 6 MB.", "请求超过 6 MB。")

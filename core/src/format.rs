@@ -27,6 +27,8 @@ pub enum ChatClient {
     Other,
     /// n8n's chat, with a question. It reads lines if it accepts text.
     N8n,
+    /// deep-chat, with files.
+    DeepChat,
     /// `useChat` of Vercel's AI SDK. Its text transport names no format, and shows every byte.
     AiSdk,
 }
@@ -78,6 +80,7 @@ impl Format {
             Some(Self::Text) if client == ChatClient::N8n => Self::Ndjson,
             Some(format) => format,
             None if client == ChatClient::AiSdk => Self::Text,
+            None if client == ChatClient::DeepChat => Self::Json,
             None if media_type(headers).is_some_and(|media_type| is_json(&media_type)) => {
                 Self::Json
             }
@@ -126,6 +129,8 @@ mod tests {
         check("*/*", "application/json", N8n, Format::Json);
         check("application/json, text/plain", "", N8n, Format::Json);
         check("*/*", "application/json", AiSdk, Format::Text);
+        check("", "multipart/form-data", DeepChat, Format::Json);
+        check("text/event-stream", "multipart/form-data", DeepChat, Format::Sse);
         check("application/json", "application/json", AiSdk, Format::Json);
     }
 

@@ -7,6 +7,7 @@
 
 mod answer;
 mod chunk;
+mod cooldowns;
 mod decoder;
 mod error;
 mod events;
@@ -16,9 +17,10 @@ mod retry;
 mod upstream_error;
 
 pub use answer::{Answer, CompletionInfo};
+pub use cooldowns::Cooldowns;
 pub use decoder::{Decoder, End};
 pub use error::{AttemptError, parse_retry_after};
-pub use message::{Message, Role};
+pub use message::{Content, ImageUrl, Message, Part, Role};
 pub use request::request;
-pub use retry::{Cooldowns, CurrentTime, Retry, budget};
+pub use retry::{CurrentTime, Retry, budget};
 pub use upstream_error::{ConnectError, UpstreamError, check_response_head};

@@ -1,12 +1,14 @@
 //! The question of a request, or the response to a request without one.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request, Response};
+use serde_json::Value;
 
 use super::body::Body;
-use super::question;
+use super::question::Question;
 use super::without_model::{Facts, respond};
 use crate::accept::preferred;
 use crate::access::{EXPOSED_HEADERS, check_origin, check_token, cors_headers};
@@ -29,6 +31,8 @@ pub struct AskRequest {
     pub responder: Responder,
     /// The conversation. Its last message is the question.
     pub messages: Vec<Message>,
+    /// The chosen model. It is asked alone.
+    pub model: Option<String>,
 }
 
 /// The facts about a request that are not in it.
@@ -69,7 +73,7 @@ impl AskRequest {
             }
             return Err(Box::new(response));
         }
-        let messages = || {
+        let question = || {
             if let Some(error) = settings.error() {
                 return Err(Failure::Config(error));
             }
@@ -79,9 +83,9 @@ impl AskRequest {
             if options.format.is_none() && query.get("format").is_some() {
                 return Err(Failure::UnknownFormat);
             }
-            question::messages(&query, body.as_ref(), settings)
+            Question::find(&query, body.as_ref(), settings)
         };
-        Self::new(responder, messages())
+        Self::new(responder, question())
     }
 
     /// Parses an event that is not an HTTP request: an object with a `question`.
@@ -98,17 +102,17 @@ impl AskRequest {
     ) -> Result<Self, Box<Response<Vec<u8>>>> {
         let cors = cors_headers(settings, &HeaderMap::new(), false, EXPOSED_HEADERS);
         let responder = Responder::new(Lang::default(), Format::default(), cors, request_id);
-        let event: Option<serde_json::Value> = json::from_slice(event).ok();
-        let question = event.as_ref().and_then(|event| event.get("question")?.as_str());
-        let messages = match (question, settings.error()) {
+        let event: Option<serde_json::Map<String, Value>> = json::from_slice(event).ok();
+        let event = event.filter(|event| event.get("question").is_some_and(Value::is_string));
+        let question = match (event, settings.error()) {
             (None, _) => Err(Failure::BodyUnreadable(Localized::new(
                 "the event is neither an HTTP request nor an object with a \"question\"",
                 "事件既不是 HTTP 请求，也不是带有 \"question\" 的对象",
             ))),
             (Some(_), Some(error)) => Err(Failure::Config(error)),
-            (Some(question), None) => question::single(question, settings),
+            (Some(event), None) => Question::in_object(&event, None, settings),
         };
-        Self::new(responder, messages)
+        Self::new(responder, question)
     }
 
     /// Returns the response to a request whose query is too long to be parsed.
@@ -133,16 +137,16 @@ impl AskRequest {
     }
 
     /// Returns the question: the text of the last message.
-    pub fn question(&self) -> &str {
-        self.messages.last().map_or("", |message| &message.content)
+    pub fn question(&self) -> Cow<'_, str> {
+        self.messages.last().map(Message::text).unwrap_or_default()
     }
 
     fn new(
         responder: Responder,
-        messages: Result<Vec<Message>, Failure>,
+        question: Result<Question, Failure>,
     ) -> Result<Self, Box<Response<Vec<u8>>>> {
-        match messages {
-            Ok(messages) => Ok(Self { responder, messages }),
+        match question {
+            Ok(Question { messages, model }) => Ok(Self { responder, messages, model }),
             Err(failure) => Err(Box::new(responder.failure(&failure))),
         }
     }
@@ -162,8 +166,11 @@ impl RequestOptions {
         let action = in_query("action").or_else(|| body?.action());
         let client = match action {
             Some("sendMessage") => ChatClient::N8n,
-            _ if body.is_some_and(Body::has_message_parts) => ChatClient::AiSdk,
-            _ => ChatClient::Other,
+            _ => match body {
+                Some(Body::DeepChatForm(_)) => ChatClient::DeepChat,
+                Some(body) if body.has_message_parts() => ChatClient::AiSdk,
+                _ => ChatClient::Other,
+            },
         };
         Self {
             format: in_query("format").and_then(Format::from_name),

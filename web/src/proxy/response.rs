@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Instant, SystemTime};
 
 use ask_core::Failure;
 use ask_core::access::allow_origin;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING,
-    CONTENT_LENGTH, CONTENT_TYPE, UPGRADE, VARY,
+    CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
@@ -54,9 +55,7 @@ pub(super) async fn forward_response(
         if head.extensions.get().is_some_and(|reason| holds_secret(state, reason)) {
             head.extensions.remove::<ReasonPhrase>();
         }
-        if head.status == StatusCode::UNAUTHORIZED {
-            state.mark_key_failed(key);
-        }
+        set_aside(state, key, &head);
     }
     let may_repeat_key = server_key.is_some()
         && (refuses_key(head.status) || is_readable_error(&head))
@@ -78,6 +77,20 @@ pub(super) async fn forward_response(
     add_cors_headers(state, request_headers, &mut head.headers);
     trim_to_limit(&mut head.headers);
     Response::from_parts(head, body)
+}
+
+/// Sets a key aside that the upstream refused or whose rate it limits, so that others are used.
+fn set_aside(state: &AppState, key: &Secret, head: &response::Parts) {
+    let now = Instant::now();
+    match head.status {
+        StatusCode::UNAUTHORIZED => state.cooldowns().refuse_key(&state.settings, key, now),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let now = (now, SystemTime::now());
+            state.cooldowns().limit_key(&state.settings, key, after, now);
+        }
+        _ => {}
+    }
 }
 
 fn add_cors_headers(state: &AppState, request_headers: &HeaderMap, headers: &mut HeaderMap) {
@@ -149,11 +162,8 @@ fn redact_body(
 ) -> Option<Bytes> {
     let plain = match decompress(head.headers.get(CONTENT_ENCODING), &body) {
         Ok(plain) => plain,
-        Err(Unreadable::Encoding) => {
-            let is_text = str::from_utf8(&body).is_ok();
-            return (!is_text && !refuses_key(head.status)).then_some(body);
-        }
-        Err(Unreadable::Body) => return None,
+        Err(Unreadable::Encoding) => return (!refuses_key(head.status)).then_some(body),
+        Err(Unreadable::TooLarge) => return None,
     };
     let redacted = redact_error_body(&plain, &state.redactor, replacement)?;
     if redacted == plain {
@@ -166,13 +176,13 @@ fn redact_body(
 
 /// The reason why a compressed body cannot be read.
 enum Unreadable {
-    /// The encoding is unknown.
+    /// The encoding is not read here.
     Encoding,
-    /// The body is not in its encoding, or is too large.
-    Body,
+    /// The body is too large.
+    TooLarge,
 }
 
-/// Reads a body with this `Content-Encoding`.
+/// Reads a body with this `Content-Encoding`. A body that is not in it is returned as it is.
 fn decompress(encoding: Option<&HeaderValue>, body: &Bytes) -> Result<Bytes, Unreadable> {
     let encoding = encoding.map_or(&b"identity"[..], HeaderValue::as_bytes).to_ascii_lowercase();
     let mut plain = Vec::new();
@@ -181,11 +191,13 @@ fn decompress(encoding: Option<&HeaderValue>, body: &Bytes) -> Result<Bytes, Unr
         b"identity" => return Ok(body.clone()),
         b"gzip" | b"x-gzip" => MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
         b"deflate" => ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
+        _ if str::from_utf8(body).is_ok() => return Ok(body.clone()),
         _ => return Err(Unreadable::Encoding),
     };
     match read {
         Ok(length) if length <= MAX_ERROR => Ok(plain.into()),
-        _ => Err(Unreadable::Body),
+        Ok(_) => Err(Unreadable::TooLarge),
+        Err(_) => Ok(body.clone()),
     }
 }
 
