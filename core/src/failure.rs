@@ -125,8 +125,8 @@ impl Failure {
             Self::QuestionMissing => ("question_missing", StatusCode::BAD_REQUEST),
             Self::BodyUnreadable(_) => ("body_unreadable", StatusCode::BAD_REQUEST),
             Self::UnknownFormat => ("format", StatusCode::BAD_REQUEST),
-            Self::UnsupportedMediaType => ("media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::UnknownModel { .. } => ("model", StatusCode::BAD_REQUEST),
+            Self::UnsupportedMediaType => ("media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
             Self::QuestionTooLong { .. } | Self::TooManyPictures { .. } | Self::BodyTooLarge => {
                 ("question_too_long", StatusCode::PAYLOAD_TOO_LARGE)
             }
