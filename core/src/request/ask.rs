@@ -19,6 +19,7 @@ use crate::json;
 use crate::lang::{Lang, Localized};
 use crate::query::Query;
 use crate::response::Responder;
+use crate::response::page::Page;
 use crate::settings::Settings;
 
 /// Lower bound for the characters that fit into a query of 64 KB.
@@ -63,8 +64,13 @@ impl AskRequest {
         let options = RequestOptions::new(query.as_ref().ok(), body.as_ref().ok());
         let responder = options.responder(settings, headers, context);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let wants_page =
+            reads && (options.is_html || !options.has_question && accepts_html(headers));
         let facts = Facts {
-            wants_page: reads && !options.has_question && accepts_html(headers),
+            page: wants_page.then(|| Page {
+                title: settings.title.as_deref(),
+                asks: options.has_question && may_ask(settings, headers, context.local),
+            }),
             is_n8n_history: options.is_n8n_history,
         };
         if let Some(mut response) = respond(&responder, request, &facts) {
@@ -155,6 +161,8 @@ impl AskRequest {
 /// The options of a request, from its query and its body.
 struct RequestOptions {
     format: Option<Format>,
+    /// `?format=html`: the page, with the question of its address.
+    is_html: bool,
     has_question: bool,
     client: ChatClient,
     is_n8n_history: bool,
@@ -174,6 +182,7 @@ impl RequestOptions {
         };
         Self {
             format: in_query("format").and_then(Format::from_name),
+            is_html: in_query("format") == Some("html"),
             has_question: query.and_then(Query::question).is_some(),
             client,
             is_n8n_history: action == Some("loadPreviousSession"),
@@ -191,6 +200,13 @@ impl RequestOptions {
         let lang = Lang::from_headers(headers);
         Responder::new(lang, self.format.unwrap_or_else(by_headers), cors, context.request_id)
     }
+}
+
+/// Returns whether a page may ask the question of its address without a click. Otherwise any other
+/// site could spend the visitor's token by a link.
+fn may_ask(settings: &Settings, headers: &HeaderMap, local: bool) -> bool {
+    let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    !is_cross_site && check_origin(settings, headers, local).is_ok()
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -360,6 +376,32 @@ mod tests {
             let message = body["error"]["message"].as_str().unwrap();
             assert!(message.contains("Web function"), "{message}");
         }
+    }
+
+    #[test]
+    fn page_asks_the_question_of_its_address_for_its_visitor_only() {
+        let vars = [("ASK_TITLE", "A \"B\" <c>"), ("ASK_TOKEN", "owner")];
+        let settings = settings(&vars);
+        let page = |uri: &str, headers: &[(&str, &str)]| {
+            let response = response_to(&settings, "GET", uri, headers, "");
+            assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8", "{uri}");
+            String::from_utf8(response.into_body()).unwrap()
+        };
+        let asks = |uri, headers: &[(&str, &str)]| page(uri, headers).contains(" data-asks");
+        let question = "/?format=html&question=hi";
+        assert!(asks(question, &[]));
+        assert!(asks(question, &[("sec-fetch-site", "none")]));
+        assert!(asks(question, &[("sec-fetch-site", "same-origin"), HTML]));
+        assert!(!asks(question, &[("sec-fetch-site", "cross-site")]));
+        let navigation = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        assert!(!asks(question, &navigation));
+        assert!(!asks("/?format=html", &[]));
+        assert!(!asks("/", &[HTML]));
+        let page = page("/", &[HTML]);
+        assert!(page.contains("<title>A &quot;B&quot; &lt;c></title>"), "{page}");
+        check("HEAD", question, &[], "", 200, "");
+        check("GET", question, &[("sec-purpose", "prefetch")], "", 503, "Prefetch");
+        check("GET", question, &[("user-agent", "Slackbot")], "", 403, "previews");
     }
 
     #[track_caller]
