@@ -9,18 +9,18 @@ use http::Response;
 use scf_runtime::Context;
 use testkit::runtime_api::{ERROR, NEXT, READY, RESPONSE};
 
-use crate::support::{api, context, echo, event, event_with, ok, paths, run, run_on};
+use crate::support::{context, echo, event, event_with, ok, paths, run, run_on, start_api};
 
 #[test]
 fn ready_is_posted_first_with_a_body() {
-    let calls = run(vec![ok()], echo);
+    let calls = run([ok()], echo);
     assert_eq!(paths(&calls), [READY, NEXT]);
     assert_eq!(calls[0].text(), " ");
 }
 
 #[test]
 fn events_get_one_response_each_on_one_connection() {
-    let api = api([ok(), event("\"a\""), ok(), event("\"b\""), ok()]);
+    let api = start_api([ok(), event("\"a\""), ok(), event("\"b\""), ok()]);
     let calls = run_on(&api, Duration::ZERO, 6, echo);
     assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT, RESPONSE, NEXT]);
     assert_eq!(calls[2].text(), "\"a\"");
@@ -31,15 +31,15 @@ fn events_get_one_response_each_on_one_connection() {
 #[test]
 fn event_and_reply_bytes_are_unchanged() {
     let bytes: Vec<u8> = (0..=255).cycle().take(7 * 1024 * 1024).collect();
-    let calls = run(vec![ok(), event(&bytes)], echo);
+    let calls = run([ok(), event(&bytes)], echo);
     assert!(calls[2].body == bytes);
-    let calls = run(vec![ok(), event("")], echo);
+    let calls = run([ok(), event("")], echo);
     assert_eq!(calls[2].text(), "");
 }
 
 #[test]
 fn calls_have_no_unneeded_headers() {
-    let calls = run(vec![ok()], echo);
+    let calls = run([ok()], echo);
     let names = calls[1].headers().map(|(name, _)| name.to_lowercase());
     assert_eq!(names.collect::<Vec<_>>(), ["user-agent", "host"]);
     let agent = calls[1].header("user-agent").unwrap();
@@ -54,7 +54,7 @@ fn check_context(headers: &[&str], check: fn(&Context)) {
         sender.send(context.clone())?;
         Ok(event)
     };
-    run(vec![ok(), event_with(headers, "{}")], handler);
+    run([ok(), event_with(headers, "{}")], handler);
     check(&contexts.recv().unwrap());
 }
 
@@ -91,7 +91,7 @@ fn context_headers_may_be_missing_or_invalid() {
 #[test]
 fn only_the_first_event_is_cold() {
     let handler = |_, context: &Context| Ok(context.cold.to_string().into_bytes());
-    let calls = run(vec![ok(), event("1"), ok(), event("2")], handler);
+    let calls = run([ok(), event("1"), ok(), event("2")], handler);
     assert_eq!(calls[2].text(), "true");
     assert_eq!(calls[4].text(), "false");
 }
@@ -106,7 +106,7 @@ where
     let handler = move |event, context: &Context| {
         if std::mem::take(&mut first) { handler(event, context) } else { Ok(event) }
     };
-    let calls = run(vec![ok(), event(first_event), ok(), event("\"on\"")], handler);
+    let calls = run([ok(), event(first_event), ok(), event("\"on\"")], handler);
     assert_eq!(paths(&calls), [READY, NEXT, ERROR, NEXT, RESPONSE]);
     assert_eq!(calls[4].text(), "\"on\"");
     calls[2].text()

@@ -8,20 +8,10 @@ use scf_runtime::Runtime;
 use testkit::runtime_api::{ERROR, NEXT, READY, RESPONSE};
 use testkit::{Endpoint, Listener, Turn, Upstream, each, http};
 
-use crate::support::{api, echo, event, event_with, ok, paths, run, run_on};
+use crate::support::{echo, event, event_with, ok, paths, run, run_on, start_api};
 
 /// The first bytes of a response.
 const HALF_A_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Le";
-
-/// Sends these bytes and closes the connection.
-fn close(bytes: impl Into<Vec<u8>>) -> Turn {
-    Turn::from(bytes).close()
-}
-
-/// Sends these bytes and resets the connection.
-fn reset(bytes: impl Into<Vec<u8>>) -> Turn {
-    Turn::from(bytes).reset()
-}
 
 /// Sends these bytes one by one.
 fn bytewise(bytes: impl AsRef<[u8]>) -> Turn {
@@ -39,14 +29,14 @@ fn half(status: u16) -> Vec<u8> {
 fn failures() -> Vec<(&'static str, Turn)> {
     vec![
         ("500", http::response(500, &[], "no").into()),
-        ("503 and a close", close(http::response(503, &["connection: close"], ""))),
-        ("502 with half a body", close(half(502))),
+        ("503 and a close", Turn::from(http::response(503, &["connection: close"], "")).close()),
+        ("502 with half a body", Turn::from(half(502)).close()),
         ("a redirect", http::response(302, &["location: /elsewhere"], "").into()),
         ("a close", Turn::closing()),
-        ("a reset", reset("")),
-        ("half a head", close(HALF_A_HEAD)),
-        ("half a head and a reset", reset(HALF_A_HEAD)),
-        ("garbage", close("\x16\x03\x01\r\n\r\n")),
+        ("a reset", Turn::default().reset()),
+        ("half a head", Turn::from(HALF_A_HEAD).close()),
+        ("half a head and a reset", Turn::from(HALF_A_HEAD).reset()),
+        ("garbage", Turn::from("\x16\x03\x01\r\n\r\n").close()),
     ]
 }
 
@@ -54,10 +44,10 @@ fn failures() -> Vec<(&'static str, Turn)> {
 fn truncated() -> Vec<(&'static str, Turn)> {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n[1, \r\n";
     vec![
-        ("half a body", close(half(200))),
-        ("half a body and a reset", reset(half(200))),
-        ("the first of several chunks", close(chunked)),
-        ("a reset of a body without a length", reset("HTTP/1.1 200 OK\r\n\r\n[1, ")),
+        ("half a body", Turn::from(half(200)).close()),
+        ("half a body and a reset", Turn::from(half(200)).reset()),
+        ("the first of several chunks", Turn::from(chunked).close()),
+        ("a reset of a body without a length", Turn::from("HTTP/1.1 200 OK\r\n\r\n[1, ").reset()),
     ]
 }
 
@@ -69,7 +59,7 @@ fn failed_next_posts_nothing_and_loses_no_event() {
     ];
     let rows: Vec<_> = failures().into_iter().chain(truncated()).chain(no_event).collect();
     each(&rows, |(name, failure)| {
-        let calls = run(vec![ok(), failure.clone(), event("\"whole\""), ok()], echo);
+        let calls = run([ok(), failure.clone(), event("\"whole\""), ok()], echo);
         assert_eq!(paths(&calls), [READY, NEXT, NEXT, RESPONSE, NEXT], "{name}");
         assert_eq!(calls[3].text(), "\"whole\"", "{name}");
     });
@@ -78,7 +68,7 @@ fn failed_next_posts_nothing_and_loses_no_event() {
 #[test]
 fn failed_post_is_retried_unchanged() {
     each(&failures(), |(name, failure)| {
-        let calls = run(vec![ok(), event("\"a\""), failure.clone(), ok()], echo);
+        let calls = run([ok(), event("\"a\""), failure.clone(), ok()], echo);
         assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, RESPONSE, NEXT], "{name}");
         assert_eq!(calls[2].text(), "\"a\"", "{name}");
         assert_eq!(calls[3].text(), "\"a\"", "{name}");
@@ -88,7 +78,7 @@ fn failed_post_is_retried_unchanged() {
 #[test]
 fn post_with_truncated_2xx_response_is_not_retried() {
     each(&truncated(), |(name, truncated)| {
-        let calls = run(vec![ok(), event("1"), truncated.clone(), event("2")], echo);
+        let calls = run([ok(), event("1"), truncated.clone(), event("2")], echo);
         assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT, RESPONSE], "{name}");
     });
 }
@@ -96,7 +86,7 @@ fn post_with_truncated_2xx_response_is_not_retried() {
 #[test]
 fn failed_error_report_is_retried() {
     let failure = http::response(500, &[], "").into();
-    let turns = vec![ok(), event("1"), failure, reset(""), ok()];
+    let turns = [ok(), event("1"), failure, Turn::default().reset(), ok()];
     let calls = run(turns, |_, _| anyhow::bail!("no"));
     assert_eq!(paths(&calls), [READY, NEXT, ERROR, ERROR, ERROR, NEXT]);
 }
@@ -104,14 +94,14 @@ fn failed_error_report_is_retried() {
 #[test]
 fn rejected_reply_is_reported_once() {
     let rejected = || http::response(413, &[], "too large").into();
-    let calls = run(vec![ok(), event("1"), rejected(), ok(), event("2")], echo);
+    let calls = run([ok(), event("1"), rejected(), ok(), event("2")], echo);
     assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
     assert_eq!(
         calls[3].text(),
         r#"{"errorMessage":"reply rejected by the platform: 413 Payload Too Large"}"#
     );
 
-    let calls = run(vec![ok(), event("1"), rejected(), rejected(), event("2")], echo);
+    let calls = run([ok(), event("1"), rejected(), rejected(), event("2")], echo);
     assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
 }
 
@@ -140,14 +130,14 @@ fn reply_may_be_rejected_before_it_is_read() {
 #[test]
 fn ready_is_retried_until_accepted() {
     let not_yet = http::response(404, &[], "").into();
-    let calls = run(vec![Turn::closing(), not_yet, ok(), event("1")], echo);
+    let calls = run([Turn::closing(), not_yet, ok(), event("1")], echo);
     assert_eq!(paths(&calls), [READY, READY, READY, NEXT, RESPONSE]);
 }
 
 #[test]
 fn connection_closed_during_the_handler_is_reopened() {
     for headers in [&["connection: close"][..], &[]] {
-        let api = api([ok(), event_with(headers, "\"a\""), ok()]);
+        let api = start_api([ok(), event_with(headers, "\"a\""), ok()]);
         let closing = api.clone();
         let handler = move |event, _: &_| {
             closing.disconnect();
@@ -164,7 +154,7 @@ fn connection_closed_during_the_handler_is_reopened() {
 fn every_response_may_close_the_connection() {
     for headers in [&["connection: close"][..], &[]] {
         let turns = ["ok", "1", "ok", "2"].map(|body| event_with(headers, body).close());
-        let calls = run(turns.into(), echo);
+        let calls = run(turns, echo);
         assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT, RESPONSE]);
     }
 }
@@ -178,10 +168,10 @@ fn responses_may_arrive_in_any_chunks() {
         bytewise(&whole),
         bytewise(chunked),
         chunked.into(),
-        close("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"a\""),
+        Turn::from("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n\"a\"").close(),
         Turn::from("HTTP/1.1 100 Continue\r\n\r\n").send(whole),
     ] {
-        let calls = run(vec![ok(), next, bytewise(http::response(200, &[], "ok"))], echo);
+        let calls = run([ok(), next, bytewise(http::response(200, &[], "ok"))], echo);
         assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT]);
         assert_eq!(calls[2].text(), "\"a\"");
     }
@@ -216,7 +206,7 @@ fn max_outage_is_respected() {
 fn success_ends_the_outage() {
     let failure = Turn::closing;
     // Each failure counts at least 50 ms.
-    let api = api([failure(), ok(), failure(), event("1"), failure(), ok(), failure()]);
+    let api = start_api([failure(), ok(), failure(), event("1"), failure(), ok(), failure()]);
     let calls = run_on(&api, Duration::from_millis(60), 8, echo);
     assert_eq!(paths(&calls), [READY, READY, NEXT, NEXT, RESPONSE, RESPONSE, NEXT, NEXT]);
 }

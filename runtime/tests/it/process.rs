@@ -5,7 +5,7 @@ use std::env;
 use testkit::runtime_api::{NEXT, READY, RESPONSE};
 use testkit::{Process, process};
 
-use crate::support::{api, echo, event, ok, paths};
+use crate::support::{echo, event, ok, paths, start_api};
 
 const IS_FUNCTION: &str = "IS_FUNCTION";
 
@@ -27,7 +27,7 @@ fn address_comes_from_env_and_proxy_variables_are_ignored() {
         return main();
     }
     for split in [true, false] {
-        let api = api([ok(), event("{}")]);
+        let api = start_api([ok(), event("{}")]);
         let address = api.address().to_string();
         // A request to a proxy has an absolute URL, so that the recorded call would differ.
         let proxy = api.url("");

@@ -23,19 +23,18 @@ pub(crate) fn event_with(headers: &[&str], body: impl AsRef<[u8]>) -> Turn {
     http::response(200, headers, body).into()
 }
 
-/// The runtime API that takes these turns. The call after them gets no response.
-pub(crate) fn api(turns: impl IntoIterator<Item = Turn>) -> Arc<Upstream> {
+/// Starts a runtime API that takes these turns. The call after them gets no response.
+pub(crate) fn start_api(turns: impl IntoIterator<Item = Turn>) -> Arc<Upstream> {
     Arc::new(Upstream::new(turns.into_iter().chain([Turn::silent()])))
 }
 
 /// Runs the loop until the call after these turns. Returns all calls.
 #[track_caller]
-pub(crate) fn run<H>(turns: Vec<Turn>, handler: H) -> Vec<Request>
+pub(crate) fn run<H, const N: usize>(turns: [Turn; N], handler: H) -> Vec<Request>
 where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
-    let count = turns.len() + 1;
-    run_on(&api(turns), WAIT_LIMIT, count, handler)
+    run_on(&start_api(turns), WAIT_LIMIT, N + 1, handler)
 }
 
 /// Runs the loop against this API, with this maximum outage, until it has received `count` calls.
