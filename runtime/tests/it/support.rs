@@ -49,7 +49,7 @@ where
     H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
 {
     let runtime = Runtime::new(&api.address().to_string()).unwrap().max_outage(max_outage);
-    // Keeps the port: a retry must not reach the API of another test.
+    // Keeps the port taken: a retry must not reach the API of another test.
     let kept = api.clone();
     thread::spawn(move || {
         runtime.run_bytes(handler).unwrap();
