@@ -1,4 +1,5 @@
-//! The event loop against an HTTP server that replies by a script.
+//! The event loop against a runtime API that replies by a script. A test writes each response
+//! itself, invalid ones included, so the API is an [`Upstream`].
 
 use std::sync::Arc;
 use std::thread;
