@@ -97,15 +97,20 @@ impl Wire {
     /// Reads everything until the peer closes.
     #[track_caller]
     pub fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes()).into_owned()
+    }
+
+    #[track_caller]
+    fn rest_bytes(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         self.reader.read_to_end(&mut rest).expect("an end");
-        String::from_utf8_lossy(&rest).into_owned()
+        rest
     }
 
     /// Reads the one response that is all until the peer closes.
     #[track_caller]
     pub fn last_response(&mut self) -> Response {
-        let mut responses = Response::parse_all(self.rest().as_bytes(), End::Closed).unwrap();
+        let mut responses = Response::parse_all(&self.rest_bytes(), End::Closed).unwrap();
         assert_eq!(responses.len(), 1, "{responses:?}");
         responses.remove(0)
     }
