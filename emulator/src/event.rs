@@ -2,21 +2,21 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 use crate::{invocation::new_request_id, settings::Trigger};
 
 /// Converts a request to the event of the trigger. Size limits are not checked.
-pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAddr) -> Value {
+pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: Vec<u8>, peer: IpAddr) -> Value {
     let method = head.method.as_str();
     // A body that is not UTF-8 becomes base64. This is documented for API Gateway only
     // (https://cloud.tencent.com/document/product/583/12513) and assumed for Function URLs.
-    let (body, base64) = match std::str::from_utf8(body) {
-        Ok(text) => (text.to_owned(), false),
-        Err(_) => (BASE64_STANDARD.encode(body), true),
+    let (body, base64) = match String::from_utf8(body) {
+        Ok(text) => (text, false),
+        Err(error) => (BASE64_STANDARD.encode(error.as_bytes()), true),
     };
     let mut event = json!({
         "body": body,

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use axum::http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
 /// Rejects DNS rebinding and cross-site requests, so that no page in the user's browser can use a
 /// server on loopback.
