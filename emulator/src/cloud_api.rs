@@ -122,8 +122,8 @@ fn result(invocation: &Invocation, with_log: bool) -> Value {
         Ok(reply) => (0, "", String::from_utf8_lossy(reply).into_owned()),
         Err(failure) => (-1, failure.message.as_str(), failure.body(request_id, log).to_string()),
     };
-    let log = if with_log { log.join("\n") } else { String::new() };
-    let log = &log[log.ceil_char_boundary(log.len().saturating_sub(MAX_LOG))..];
+    let log = if with_log { log.join("\n").into_bytes() } else { Vec::new() };
+    let log = String::from_utf8_lossy(&log[log.len().saturating_sub(MAX_LOG)..]);
     json!({
         "BillDuration": u64::try_from(invocation.billed_ms()).unwrap_or(u64::MAX),
         "Duration": duration.as_secs_f64() * 1000.0,

@@ -70,8 +70,8 @@ impl HttpTrigger {
         let body = RequestBody::new(body);
         let mut line = AccessLine::new(&self.log, &head);
         if let Some(Err(error)) = self.guard.as_ref().map(|guard| guard.check(&head)) {
-            let text = format!("{error}; the emulator's settings can allow it");
-            return line.end(body::text(StatusCode::FORBIDDEN, text + "\n"));
+            self.log.platform(format!("rejected with 403: {error}"));
+            return line.end(body::text(StatusCode::FORBIDDEN, error + "\n"));
         }
         if head.method == Method::POST
             && let Some(action) = head.headers.get(cloud_api::ACTION)
