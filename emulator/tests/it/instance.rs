@@ -5,20 +5,13 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 use scf_emulator::{Emulator, Function, Settings, Source};
 use testkit::{Listener, WAIT_LIMIT, Wire, poll, process};
 
-use crate::support::{Package, address};
+use crate::support::{Package, address, state};
 
 fn limited(package: &Package, time_ms: u64, init_ms: u64) -> Emulator {
     let mut settings = package.settings();
     settings.limits.time = Duration::from_millis(time_ms);
     settings.limits.init = Duration::from_millis(init_ms);
     settings.start("127.0.0.1:0").unwrap()
-}
-
-/// Returns the state of a process from `/proc`, such as `S`, or `T` for stopped. Returns `None` if
-/// the process does not exist.
-fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(") ")?.1.chars().next()
 }
 
 /// Waits for a condition.

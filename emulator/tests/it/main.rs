@@ -5,3 +5,4 @@ mod instance;
 mod runtime_api;
 mod support;
 mod trigger;
+mod web;

@@ -14,6 +14,7 @@ use testkit::{Response, Wire};
 /// A temporary folder with a `bootstrap` file. Dropping it deletes the folder.
 pub(crate) struct Package {
     pub(crate) dir: PathBuf,
+    name: &'static str,
 }
 
 impl Package {
@@ -39,22 +40,27 @@ fail() {{ curl -s -d "$1" "$api/invocation/error"; }}
 
     /// Creates a `bootstrap` file with this text.
     pub(crate) fn new(text: &str) -> Self {
+        Self::named("bootstrap", text)
+    }
+
+    /// Creates an executable file with this name and text.
+    pub(crate) fn named(name: &'static str, text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "scf-emulator-{}-{}",
+        let folder = format!(
+            "emulator-test-{}-{}",
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(name);
+        let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(folder);
         fs::create_dir(&dir).unwrap();
-        let package = Self { dir };
+        let package = Self { dir, name };
         fs::write(package.bootstrap(), text).unwrap();
         fs::set_permissions(package.bootstrap(), fs::Permissions::from_mode(0o755)).unwrap();
         package
     }
 
     pub(crate) fn bootstrap(&self) -> PathBuf {
-        self.dir.join("bootstrap")
+        self.dir.join(self.name)
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -70,6 +76,18 @@ impl Drop for Package {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Returns the state of a process from `/proc`, such as `S`, or `T` for stopped. Returns `None` if
+/// the process does not exist.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Returns the emulator's log as one text.
+pub(crate) fn logs(emulator: &Emulator) -> String {
+    emulator.logs().iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Returns the address of the trigger.
