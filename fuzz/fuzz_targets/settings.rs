@@ -57,7 +57,7 @@ fn check_values(settings: &Settings) {
     for limit in [None, Some(Duration::ZERO), Some(Duration::from_secs(3)), Some(Duration::MAX)] {
         assert!(limit.is_none_or(|limit| budget(settings, Some(limit)) <= limit));
     }
-    let retry = Retry::new(settings, &Cooldowns::default(), Instant::now());
+    let retry = Retry::new(settings, None, &Cooldowns::default(), Instant::now(), 0);
     assert_eq!(retry.key().is_none(), settings.keys.is_empty());
 }
 

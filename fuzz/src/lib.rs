@@ -76,8 +76,11 @@ pub fn respond(
     };
     let last = ask.messages.last().expect("a question has a message");
     assert_eq!(last.role, Role::User);
-    assert!(!last.content.is_empty() && last.content.trim() == last.content);
-    let chars: usize = ask.messages.iter().map(|message| message.content.chars().count()).sum();
+    assert!(!last.is_empty());
+    assert!(last.pictures() > 0 || last.text().trim() == last.text());
+    assert!(ask.messages.iter().map(Message::pictures).sum::<usize>() <= 4);
+    assert!(ask.model.as_ref().is_none_or(|model| settings.models.contains(model)));
+    let chars: usize = ask.messages.iter().map(|message| message.text().chars().count()).sum();
     assert!(chars <= settings.max_question);
     check_upstream_request(settings, &ask.messages);
     let info = CompletionInfo {
