@@ -1,11 +1,16 @@
 // The renderer outside a browser: as much of a DOM as it needs, and the small form in which tests read its result.
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 
-export const file = fileURLToPath(new URL("../../core/src/page/markdown.js", import.meta.url));
+export const script = await readFile(new URL("../../core/src/page/markdown.js", import.meta.url), "utf8");
 export const labels = { copy: "Copy", copied: "Copied", code: "Code", table: "Table" };
 
+let count = 0;
+
+/** The number of nodes made so far. */
+export const created = () => count;
+
 class Node {
+  constructor() { count++; }
   childNodes = [];
   parentNode = null;
 
@@ -92,8 +97,7 @@ const globals = {
 /** Runs the callbacks that wait for the next frame. */
 export const nextFrame = () => { for (const callback of frames.splice(0)) callback(); };
 
-const source = await readFile(file, "utf8");
-const load = new Function(...Object.keys(globals), `"use strict"; ${source}; return markdown;`);
+const load = new Function(...Object.keys(globals), `"use strict"; ${script}; return markdown;`);
 const markdown = load(...Object.values(globals));
 
 /** An answer that is being rendered without a browser. */

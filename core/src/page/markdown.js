@@ -8,10 +8,11 @@
 // The syntax is CommonMark with GFM tables. tests/browser/markdown-cases.json shows what differs.
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
+const MAX_COLUMNS = 99;
 const FRAME = 4000; // Characters that are read in one frame.
 
 /** Creates an element. Attributes are set nowhere else. */
-const make = (tag, attributes = {}, ...children) => {
+const make = (tag, attributes, ...children) => {
   const element = document.createElement(tag);
   for (const name in attributes) element.setAttribute(name, attributes[name]);
   element.append(...children);
@@ -196,11 +197,12 @@ const DASHES = /^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
 // The beginning of a line that does not tell yet what the line is: marks alone, and fences.
 const UNDECIDED = /^(?:[-+*=_#`~|:>\s]|\d{1,9}(?:[.)]|$))*(?:\[[ xX]?\]?\s*)?$|^[-+*>\d.)\s]*(?:```|~~~)/;
 
-/** Returns the cells of a table's row. */
-function cells(row) {
+/** Returns the cells of a table's row. The last one takes the text of those that are too many. */
+function cells(row, most = MAX_COLUMNS) {
   const parts = row.trim().replace(/\\\|/g, "\0").split("|");
   if (!parts[0].trim()) parts.shift();
   if (parts.length && !parts.at(-1).trim()) parts.pop();
+  if (parts.length > most) parts.push(parts.splice(most - 1).join("|"));
   return parts.map((part) => part.replace(/\0/g, "|").trim());
 }
 
@@ -208,10 +210,9 @@ function cells(row) {
 function tableRow(tag, align) {
   const element = make("tr");
   return [element, (text, open) => {
-    const texts = cells(text);
-    const count = Math.max(align.length, texts.length);
-    element.replaceChildren(...Array.from({ length: count }, (_, i) => {
-      const cell = make(tag, align[i] ? { class: align[i] } : {});
+    const texts = cells(text, align.length);
+    element.replaceChildren(...align.map((side, i) => {
+      const cell = make(tag, side && { class: side });
       inline(cell)(texts[i] ?? "", open && i === texts.length - 1);
       return cell;
     }));
