@@ -1,11 +1,12 @@
-// Renders Markdown as DOM nodes while it arrives. The page and the widget both contain this file.
+// Renders Markdown as DOM nodes while it arrives. The page and the widget contain this file.
 //
-//   const answer = markdown(element, { copy: "Copy", copied: "Copied", code: "Code", table: "Table" });
+//   const labels = { copy: "Copy", copied: "Copied", code: "Code", table: "Table" };
+//   const answer = markdown(element, labels);
 //   answer.append("# Tit"); answer.append("le\n"); answer.end(); answer.source();
 //
-// A line is read once, as soon as its beginning decides what it is. Each frame redraws the text that
-// has grown; the rest keeps its nodes. The final DOM does not depend on the pieces.
-// The syntax is CommonMark with GFM tables. tests/browser/markdown-cases.json shows what differs.
+// A line is read once, as soon as its beginning decides what it is. Each frame redraws the text
+// that has grown; the rest keeps its nodes. The final DOM does not depend on the pieces.
+// The syntax is CommonMark with GFM tables. markdown-commonmark.test.js lists what differs.
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
 const MAX_COLUMNS = 99;
@@ -33,8 +34,8 @@ const resolve = (text) => text.replace(
     return code && code <= 0x10ffff ? String.fromCodePoint(code) : "\ufffd";
   });
 
-/** Returns the inline syntax. `END` is where something unfinished may end. */
-const syntax = (end) => new RegExp([
+// Inline syntax: the first that matches counts. Capitals stand for the parts below.
+const SYNTAX = [
   /[a-z\d](?:\$+|https?:)/, // No formula or URL begins inside a word.
   /(?<math>\\\((?:(?!\\[()])[^])+(?:\\\)|END)|\\\[(?:(?!\\[[\]])[^])+(?:\\\]|END))/,
   /(?<display>\$\$(?:(?!\$\$)[^])+(?:\$\$|END))/,
@@ -44,19 +45,28 @@ const syntax = (end) => new RegExp([
   /(?<escape>\\[!-/:-@[-`{-~]|&[#\w]{1,9};)/,
   /<(?<auto>(?:https?:\/\/|mailto:)[^\s<>]+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)>/,
   /<(?:\/?[a-z][^<>]*|!--[^<>]*--)>/, // HTML is text.
-  // Full-width punctuation ends a URL. Chinese belongs to it only behind a separator: "/wiki/北京".
-  /(?<url>https?:\/\/(?:SEPARATOR|CHAR|\(CHAR*\))*(?:(?![?_.])SEPARATOR|(?![,:;!'~])CHAR|\(CHAR*\)))/,
+  /(?<url>https?:\/\/(?:SEPARATOR|LETTER|INSIDE)*(?:(?![?_.])SEPARATOR|(?![,:;!'~])LETTER|INSIDE))/,
   /(?<run>\*{1,12}(?!\*)|_{1,12}(?!_)|~~(?!~))|\*+|_+|~+/,
   /(?<bracket>!?\[)/,
-  // The target and the title of a link. The target may contain parentheses.
-  /\](?:\(\s{0,9}(?:<(?<angle>(?:\\.|[^\\<>\n])*)(?:>|END)|(?<target>(?!<)(?:PART|\((?:PART|\(PART*\))*(?:\)|END))*))(?:\s{1,9}(?:"(?:\\[^]|[^\\"])*(?:"|END)|'(?:\\[^]|[^\\'])*(?:'|END)))?\s{0,9}(?:(?<done>\))|END))?/,
-].map(({ source }) => source).join("|")
-  .replaceAll("END", end)
-  .replaceAll("PART", "(?:\\\\.|[^\\s\\\\()])")
-  .replaceAll("SEPARATOR", "[/?#&=_.%-][\u3040-\u9fff\uac00-\ud7af]*")
-  .replaceAll("CHAR", "[^\\s()<>\"`*\\\\[\\]|/?#&=_.%\u2014\u2018-\u201f\u2026\u3000-\u9fff\uac00-\ud7af\uff00-\uffef-]"), "gi");
-const COMPLETE = syntax("(?!)");
-const UNFINISHED = syntax("$");
+  /\](?:\(\s{0,9}(?:ANGLE|TARGET)(?:\s{1,9}(?:TITLE))?\s{0,9}(?:(?<done>\))|END))?/,
+].map(({ source }) => source).join("|");
+const PARTS = {
+  ANGLE: /<(?<angle>(?:\\.|[^\\<>\n])*)(?:>|END)/,
+  TARGET: /(?<target>(?!<)(?:WORD|\((?:WORD|\(WORD*\))*(?:\)|END))*)/,
+  TITLE: /"(?:\\[^]|[^\\"])*(?:"|END)|'(?:\\[^]|[^\\'])*(?:'|END)/,
+  WORD: /(?:\\.|[^\s\\()])/,
+  INSIDE: /\(LETTER*\)/,
+  // Full-width punctuation ends a URL. Chinese goes on only behind a separator: "/wiki/北京".
+  SEPARATOR: /[/?#&=_.%-][\u3040-\u9fff\uac00-\ud7af]*/,
+  LETTER:
+    /[^\s()<>"`*\\[\]|/?#&=_.%\u2014\u2018-\u201f\u2026\u3000-\u9fff\uac00-\ud7af\uff00-\uffef-]/,
+};
+
+/** Returns the syntax as one pattern. `end` matches where something unfinished may end. */
+const compile = (end) => new RegExp(Object.entries({ ...PARTS, END: { source: end } }).reduce(
+  (syntax, [name, { source }]) => syntax.replaceAll(name, source), SYNTAX), "gi");
+const COMPLETE = compile("(?!)");
+const UNFINISHED = compile("$");
 // The end of a text that may become markup: half a delimiter, entity, <br> or character.
 const HALF = /(?:[*_~`\\[$\ud800-\udbff]+|&#?\w*|<(?:b|br ?\/?)?)$/i;
 
@@ -74,7 +84,7 @@ const PUNCTUATION = /[\p{P}\p{S}]/u;
 const CJK = /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\u3000-\u303f\uff00-\uffef]/u;
 const kindOf = (character) => /\s/.test(character) ? 0 : PUNCTUATION.test(character) ? 1 : 2;
 
-/** Returns a run of delimiters. The characters beside it decide whether it opens or closes emphasis. */
+/** Returns a run of delimiters. The characters beside it decide whether it opens or closes. */
 function delimiter(node, before = " ", after = " ") {
   const [mark, size, b, a] = [node.data[0], node.length, kindOf(before), kindOf(after)];
   // Chinese has no spaces between words: there, punctuation does not keep ** from closing.
@@ -82,23 +92,26 @@ function delimiter(node, before = " ", after = " ") {
   const left = a && (a > 1 || b < 2 || beside);
   const right = b && (b > 1 || a < 2 || beside);
   const word = mark === "_" && left && right;
-  return { node, mark, size, canOpen: left && (!word || b === 1), canClose: right && (!word || a === 1) };
+  const [canOpen, canClose] = [left && (!word || b === 1), right && (!word || a === 1)];
+  return { node, mark, size, canOpen, canClose };
 }
 
 /** Emphasises what is between two runs, or behind an opener. */
 function emphasise(opener, closer) {
   const count = Math.min(opener.node.length, closer?.node.length ?? 2, 2);
-  wrap(make(opener.mark === "~" ? "del" : count > 1 ? "strong" : "em"), opener.node, closer?.node);
+  const tag = opener.mark === "~" ? "del" : count > 1 ? "strong" : "em";
+  wrap(make(tag), opener.node, closer?.node);
   for (const run of [opener, closer]) if (run) run.node.data = run.node.data.slice(count);
 }
 
-/** Makes emphasis of pairs of delimiters, as CommonMark has it. Returns the openers that are left. */
+/** Pairs delimiters, as CommonMark has it. Returns the openers that are left. */
 function pair(runs) {
   const openers = [];
   for (const closer of runs) {
     for (let i = openers.length - 1; i >= 0 && closer.canClose && closer.node.length; i--) {
       const opener = openers[i];
-      const odd = (closer.canOpen || opener.canClose) && (opener.size + closer.size) % 3 === 0 && closer.size % 3;
+      const both = closer.canOpen || opener.canClose;
+      const odd = both && (opener.size + closer.size) % 3 === 0 && closer.size % 3;
       if (opener.mark !== closer.mark || odd) continue;
       openers.length = i + 1; // Those between can no longer close.
       while (opener.node.length && closer.node.length) emphasise(opener, closer);
@@ -110,13 +123,13 @@ function pair(runs) {
   return openers;
 }
 
-/** Returns the nodes for a text. If `open`, what is unfinished is shown as if it were complete. */
-function parse(text, open) {
-  if (open) text = text.slice(0, -12) + text.slice(-12).replace(HALF, "");
+/** Returns the nodes for a text. If it is open, what is unfinished is shown as complete. */
+function parse(text, isOpen) {
+  if (isOpen) text = text.slice(0, -12) + text.slice(-12).replace(HALF, "");
   const nodes = document.createDocumentFragment();
   const brackets = []; // "[" and "![" that may begin a link.
   const runs = []; // Delimiters that may begin or end emphasis.
-  const pattern = open ? UNFINISHED : COMPLETE;
+  const pattern = isOpen ? UNFINISHED : COMPLETE;
   const push = (node) => nodes.appendChild(node);
   const write = (content) => push(new Text(content));
   let index = pattern.lastIndex = 0;
@@ -141,27 +154,32 @@ function parse(text, open) {
   }
 
   for (let found; (found = pattern.exec(text)); index = pattern.lastIndex) {
-    write(text.slice(index, found.index));
+    if (index < found.index) write(text.slice(index, found.index));
     index = found.index;
-    const { display, dollars, math = display ?? dollars, code, br, escape, auto, url, run, bracket } = found.groups;
+    const { groups, 0: whole } = found;
+    const { display, dollars, math = display ?? dollars, code, br, escape, auto, url } = groups;
+    const { run, bracket } = groups;
     if (math) push(make("span", { class: "math" }, math));
-    else if (code) push(make("code", {}, code.replace(/\n/g, " ").replace(/^ (.*[^ ].*) $/, "$1")));
-    else if (br) push(make("br"));
+    else if (code) {
+      push(make("code", {}, code.replace(/\n/g, " ").replace(/^ (.*[^ ].*) $/, "$1")));
+    } else if (br) push(make("br"));
     else if (escape) write(resolve(escape));
-    else if (auto ?? url) push(link(url ?? auto.replace(/^(?![a-z]+:)/i, "mailto:"))).append(auto ?? url);
+    else if (auto) push(link(auto.replace(/^(?![a-z]+:)/i, "mailto:"))).append(auto);
+    else if (url) push(link(url)).append(url);
     else if (bracket) {
       brackets.push({ node: write(bracket), runs: runs.length, image: bracket[1] });
       if (brackets.length > MAX_DEPTH) brackets.shift();
-    } else if (found[0][0] === "]") closeBracket(found.groups);
+    } else if (whole[0] === "]") closeBracket(groups);
     else {
-      const node = write(found[0]);
+      const node = write(whole);
       if (run) runs.push(delimiter(node, text[index - 1], text[pattern.lastIndex]));
     }
   }
   write(text.slice(index));
   for (const opener of pair(runs).reverse()) {
     // A single sign inside a word rather stands for itself, as in 2*3.
-    while (open && opener.node.length && (opener.size > 1 || !opener.canClose)) emphasise(opener);
+    const shown = isOpen && (opener.size > 1 || !opener.canClose);
+    while (shown && opener.node.length) emphasise(opener);
   }
   nodes.normalize();
   return nodes;
@@ -170,17 +188,17 @@ function parse(text, open) {
 // A very long paragraph is parsed in parts, so that its beginning stays while its end grows.
 const PART = /[^]{3000,6000}?(?:[.!?] |[。！？\n])|[^]{6000}/uy;
 
-/** Returns a function that shows a text in `element`, and that can be called again for a longer one. */
+/** Returns a function that shows a text in an element, and then longer ones. */
 function inline(element) {
   let kept = null; // The last node that stays.
   let from = 0; // Where the text after it begins.
-  return (text, open) => {
+  return (text, isOpen) => {
     if (text.length < from) [kept, from] = [null, 0];
     while (element.lastChild !== kept) element.lastChild.remove();
     for (;;) {
       PART.lastIndex = from;
       const end = PART.test(text) ? PART.lastIndex : text.length;
-      element.append(parse(text.slice(from, end), open && end === text.length));
+      element.append(parse(text.slice(from, end), isOpen && end === text.length));
       if (end === text.length) return;
       [kept, from] = [element.lastChild, end];
     }
@@ -194,10 +212,11 @@ const FENCE = /^(?:(`{3,})([^`]*)|(~{3,})(.*))$/;
 const ITEM = /^(?:[-+*]|(\d{1,9})([.)]))(?=[ \t]|$)/;
 const TASK = /^\[([ xX])\][ \t]+(?=\S)/;
 const DASHES = /^\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$/;
-// The beginning of a line that does not tell yet what the line is: marks alone, and fences.
-const UNDECIDED = /^(?:[-+*=_#`~|:>\s]|\d{1,9}(?:[.)]|$))*(?:\[[ xX]?\]?\s*)?$|^[-+*>\d.)\s]*(?:```|~~~)/;
+// The beginning of a line that does not decide what the line is: marks alone, and fences.
+const MARKS = /^(?:[-+*=_#`~|:>\s]|\d{1,9}(?:[.)]|$))*(?:\[[ xX]?\]?\s*)?$/;
+const FENCES = /^[-+*>\d.)\s]*(?:```|~~~)/;
 
-/** Returns the cells of a table's row. The last one takes the text of those that are too many. */
+/** Returns the cells of a table's row. The last one takes what is too much. */
 function cells(row, most = MAX_COLUMNS) {
   const parts = row.trim().replace(/\\\|/g, "\0").split("|");
   if (!parts[0].trim()) parts.shift();
@@ -209,11 +228,11 @@ function cells(row, most = MAX_COLUMNS) {
 /** Returns a row of a table, and a function that fills it. */
 function tableRow(tag, align) {
   const element = make("tr");
-  return [element, (text, open) => {
+  return [element, (text, isOpen) => {
     const texts = cells(text, align.length);
     element.replaceChildren(...align.map((side, i) => {
       const cell = make(tag, side && { class: side });
-      inline(cell)(texts[i] ?? "", open && i === texts.length - 1);
+      inline(cell)(texts[i] ?? "", isOpen && i === texts.length - 1);
       return cell;
     }));
   }];
@@ -226,7 +245,7 @@ const scroller = (tag, label, child) =>
 /** Returns a box of code, and a function that shows its text. */
 function codeBox(info, labels) {
   const code = new Text();
-  const bar = make("div", { class: "bar" }, make("span", {}, info ?? ""));
+  const bar = make("div", { class: "bar" }, make("span", {}, info));
   if (navigator.clipboard) { // Without HTTPS there is none.
     const button = make("button", { type: "button" }, labels.copy);
     button.onclick = async () => {
@@ -236,14 +255,15 @@ function codeBox(info, labels) {
     };
     bar.append(button);
   }
-  const label = labels.code + (info ? `: ${info}` : "");
-  const element = make("div", { class: "code" }, bar, scroller("pre", label, make("code", {}, code)));
-  return [element, (text) => code.appendData(text.slice(code.length))];
+  const label = labels.code + (info && `: ${info}`);
+  const box = make("div", { class: "code" }, bar, scroller("pre", label, make("code", {}, code)));
+  return [box, (text) => code.appendData(text.slice(code.length))];
 }
 
 return (root, labels) => {
-  // Blocks that the next line may continue. `goes` reads the block's prefix of a line, and returns
-  // whether the line continues it. `text` is that of complete lines, `line` that of the last.
+  // The blocks that the next line may continue, outermost first. `continues` reads a block's prefix
+  // of a line, and returns whether the line continues the block. `holds` is the type of its
+  // children. `text` is that of complete lines, `line` that of the last one.
   const open = [{ body: root }];
   const changed = new Set(); // Blocks to be drawn.
   let leaf = null; // The block whose text may go on.
@@ -255,7 +275,10 @@ return (root, labels) => {
     rest = rest.replace(/^ {0,3}\t/, "    ");
     return spaces();
   };
-  const skip = (count) => { rest = rest.slice(count); return true; };
+  const skip = (count) => {
+    rest = rest.slice(count);
+    return true;
+  };
   const skipQuoteMark = () => skip(indent() + 1) && skip(rest[0] === " " ? 1 : 0);
 
   function setLeaf(block) {
@@ -286,13 +309,16 @@ return (root, labels) => {
   function addHeading(level, line) {
     const element = make(`h${Math.min(level + 2, 6)}`); // The page has headings above.
     const show = inline(element);
-    addLine("heading", element, { line, draw: (text, more) => show(text.trim().replace(/(?:^|[ \t])#{1,99}$/, "").trim(), more) });
+    const draw = (text, isOpen) =>
+      show(text.trim().replace(/(?:^|[ \t])#{1,99}$/, "").trim(), isOpen);
+    addLine("heading", element, { line, draw });
   }
 
-  function addCode(goes, info = null) {
-    const [element, show] = codeBox(info, labels);
-    const draw = (text) => show(info === null ? text.trimEnd() : text.replace(/^\n|\n$/g, ""));
-    add("code", element, { goes, holds: "", draw, fenced: info !== null });
+  function addCode(continues, info = null) {
+    const [element, show] = codeBox(info ?? "", labels);
+    const fenced = info !== null;
+    const draw = (text) => show(fenced ? text.replace(/^\n|\n$/g, "") : text.trimEnd());
+    add("code", element, { continues, holds: "", draw, fenced });
   }
 
   function addFence(offset, [, ticks, tickInfo, fence = ticks, info = tickInfo]) {
@@ -307,18 +333,20 @@ return (root, labels) => {
     rest = null;
   }
 
-  /** Makes a table of a paragraph's last line. Returns false if it has not as many cells. */
+  /** Makes a table of a paragraph's last line, if that has as many cells. */
   function addTable(paragraph, dashes) {
     const from = paragraph.text.lastIndexOf("\n") + 1;
     const header = paragraph.text.slice(from);
     if (cells(header).length !== dashes.length) return false;
-    const align = dashes.map((cell) => ["", "left", "right", "center"][(cell[0] === ":") + 2 * cell.endsWith(":")]);
+    const align = dashes.map((cell) =>
+      ["", "left", "right", "center"][(cell[0] === ":") + 2 * cell.endsWith(":")]);
     const [row, fill] = tableRow("th", align);
     fill(header);
     const body = make("table", {}, row);
     paragraph.text = paragraph.text.slice(0, from);
     if (!from) paragraph.element.remove();
-    add("table", scroller("div", labels.table, body), { body, align, holds: "row", goes: () => rest.includes("|") });
+    const continues = () => rest.includes("|");
+    add("table", scroller("div", labels.table, body), { body, align, holds: "row", continues });
     rest = null;
     return true;
   }
@@ -328,21 +356,21 @@ return (root, labels) => {
     const blank = !rest.slice(before).trim();
     if (parent.type === "p" && (blank || (number && +number !== 1))) return false;
     if (parent.marker !== marker) {
-      const list = number ? make("ol", +number === 1 ? {} : { start: +number }) : make("ul");
-      add("list", list, { marker, holds: "item", goes: () => true });
+      const list = number ? make("ol", +number !== 1 && { start: +number }) : make("ul");
+      add("list", list, { marker, holds: "item", continues: () => true });
     }
     skip(before);
     const gap = blank || indent() > 4 ? 1 : indent();
     skip(gap);
-    const offset = before + gap;
     const element = make("li");
-    const goes = () => {
+    const offset = before + gap;
+    const continues = () => {
       if (!rest.trim()) return element.lastChild && skip(offset);
       if (spaces() >= offset || indent() >= offset) return skip(offset);
       // A bullet below a number often has too few spaces.
       return number && indent() > 1 && /^ *[-+*] /.test(rest);
     };
-    add("item", element, { goes });
+    add("item", element, { continues });
     if (blank) rest = null;
     return !blank;
   }
@@ -357,8 +385,9 @@ return (root, labels) => {
     const element = make("p");
     const show = inline(element);
     // A last line that may be a table's header waits for the next.
-    const draw = (text, more) => show((more ? text.replace(/(?:^|\n)\|.{0,500}$/, "") : text).trimEnd(), more);
-    return add("p", element, { goes: () => rest.trim(), holds: "", draw, math: "" });
+    const draw = (text, isOpen) =>
+      show((isOpen ? text.replace(/(?:^|\n)\|.{0,500}$/, "") : text).trimEnd(), isOpen);
+    return add("p", element, { continues: () => rest.trim(), holds: "", draw, math: "" });
   }
 
   /** Starts the block that begins here, if any. Returns whether another may begin inside. */
@@ -375,7 +404,8 @@ return (root, labels) => {
       addCode(() => (indent() > 3 || !rest.trim()) && skip(4));
       skip(4);
     } else if (text[0] === ">" && depth < MAX_DEPTH) {
-      add("quote", make("blockquote"), { goes: () => indent() < 4 && rest[indent()] === ">" && skipQuoteMark() });
+      const continues = () => indent() < 4 && rest[indent()] === ">" && skipQuoteMark();
+      add("quote", make("blockquote"), { continues });
       return skipQuoteMark();
     } else if ((found = ATX.exec(text))) {
       addHeading(found[1].length, found[2] ?? "");
@@ -385,7 +415,8 @@ return (root, labels) => {
       paragraph.element.remove();
       depth--;
       addHeading(text[0] === "=" ? 1 : 2, paragraph.text);
-    } else if (paragraph && text.includes("|") && DASHES.test(text) && addTable(paragraph, cells(text))) {
+    } else if (paragraph && text.includes("|") && DASHES.test(text)
+        && addTable(paragraph, cells(text))) {
       return false;
     } else if (RULE.test(text)) {
       addLine("rule", make("hr"));
@@ -401,6 +432,7 @@ return (root, labels) => {
     if (blank || open.at(-1).type !== "p") open.length = depth;
     let block = open.at(-1);
     if (blank && !block.fenced) {
+      // A blank line makes the lists around it loose, if something follows.
       for (let i = open.length - 1; i > 0 && open[i].type !== "quote"; i--) open[i].blank = true;
       if (block.type !== "code") return setLeaf(null);
     }
@@ -420,7 +452,7 @@ return (root, labels) => {
   /** Reads a line from its beginning on. */
   function startLine(line) {
     rest = line;
-    for (depth = 1; depth < open.length && open[depth].goes(); depth++);
+    for (depth = 1; depth < open.length && open[depth].continues(); depth++);
     if (rest === null) {
       open.length = depth;
       return setLeaf(null);
@@ -444,23 +476,26 @@ return (root, labels) => {
     }
     leaf.text += leaf.line;
     leaf.line = "";
-    setLeaf(leaf.goes ? leaf : null);
+    setLeaf(leaf.continues ? leaf : null);
   }
+
+  /** Returns whether a line can be read before its end has come. */
+  const decides = (line) => !MARKS.test(line) && !FENCES.test(line)
+    && (open.at(-1).type !== "table" || /^[\s>]*\|/.test(line));
 
   let source = "";
   let waiting = ""; // Text that has not been read.
   let begun = false; // The beginning of the line has been read.
   let ended = false;
+  let limit = FRAME;
   let frame = 0;
 
-  /** Returns whether a line can be read before its end has come. */
-  const decides = (line) => !UNDECIDED.test(line) && (open.at(-1).type !== "table" || /^[\s>]*\|/.test(line));
-
   function update() {
+    const text = ended ? waiting : waiting.slice(0, limit);
     let from = 0;
-    while (from < waiting.length && (ended || from < FRAME)) {
-      const end = waiting.indexOf("\n", from);
-      const line = waiting.slice(from, end < 0 ? waiting.length : end);
+    while (from < text.length) {
+      const end = text.indexOf("\n", from);
+      const line = text.slice(from, end < 0 ? text.length : end);
       if (begun) leaf.line += line;
       else if (end >= 0 || ended || decides(line)) startLine(line);
       else break;
@@ -469,15 +504,17 @@ return (root, labels) => {
       from += line.length + !begun;
     }
     waiting = waiting.slice(from);
-    if (ended && begun) endLine();
     if (begun) changed.add(leaf);
+    if (ended && begun) endLine();
     if (ended) setLeaf(null);
     // As dir="auto" would do, which makes Chromium slow in a long answer.
     const letter = !root.dir && /\p{L}/u.exec(source)?.[0];
     if (letter) root.dir = /[\u0590-\u08ff\ufb1d-\ufefc]/.test(letter) ? "rtl" : "ltr";
     for (const block of changed) block?.draw?.(block.text + block.line, block === leaf);
     changed.clear();
-    frame = from >= FRAME && !ended ? requestAnimationFrame(update) : 0;
+    const goesOn = !ended && (from ? waiting : text.length === limit);
+    frame = goesOn ? requestAnimationFrame(update) : 0;
+    limit = from ? FRAME : 2 * limit; // A longer line may need its end.
   }
 
   return {
