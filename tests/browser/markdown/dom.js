@@ -188,7 +188,7 @@ export function render(...pieces) {
  * the copy button.
  */
 export function serialize(element) {
-  const constant = ["rel", "target", "role", "tabindex", "aria-label", "type", "disabled"];
+  const constant = ["rel", "target", "role", "tabindex", "aria-label", "type"];
   const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
   const attributesOf = ({ attributes }) =>
     typeof attributes[Symbol.iterator] === "function"
@@ -204,7 +204,7 @@ export function serialize(element) {
       )
       .join("");
     const inside = [...node.childNodes].map(write).join("");
-    return /^(?:br|hr|input)$/.test(node.localName)
+    return /^(?:br|hr)$/.test(node.localName)
       ? `<${node.localName}${attributes}>`
       : `<${node.localName}${attributes}>${inside}</${node.localName}>`;
   };
