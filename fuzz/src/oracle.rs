@@ -80,8 +80,13 @@ fn events(body: &str) -> Vec<(String, String)> {
         let name = values("event:").last().copied().unwrap_or_default().to_owned();
         (name, values("data:").join("\n").trim_ascii().to_owned())
     };
-    let events = body.split("\n\n").map(event).filter(|(_, data)| !data.is_empty());
-    let mut events: Vec<_> = events.collect();
+    // A line of JSON without a field is read as an event before the one around it.
+    let bare = |event: &str| {
+        let lines = event.lines().filter(|line| line.starts_with(['{', '[']));
+        lines.map(|line| (String::new(), line.trim_ascii().to_owned())).collect::<Vec<_>>()
+    };
+    let events = body.split("\n\n").flat_map(|text| [bare(text), vec![event(text)]].concat());
+    let mut events: Vec<_> = events.filter(|(_, data)| !data.is_empty()).collect();
     if !body.ends_with("\n\n") {
         events.pop_if(|(_, data)| !is_json(data) && !is_done(data));
     }
