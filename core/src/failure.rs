@@ -76,8 +76,8 @@ pub enum Failure {
     UpstreamRefused {
         /// The upstream's status.
         status: StatusCode,
-        /// The upstream's own message, redacted.
-        message: String,
+        /// The upstream's own message, redacted, or empty.
+        message: Localized,
     },
     /// The upstream failed, sent an invalid reply, or closed the connection.
     UpstreamFailed(Localized),
@@ -352,23 +352,26 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 /// Returns the end of the sentence about a refused request: the upstream's message, and a hint at
 /// `OPENAI_BASE_URL` if host or path may be wrong.
-fn refused_hint(status: StatusCode, message: &str) -> Localized {
+fn refused_hint(status: StatusCode, message: &Localized) -> Localized {
     let may_be_wrong_url = status.is_redirection()
         || matches!(
             status,
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE
         );
-    match (message.is_empty(), may_be_wrong_url) {
+    match (message.en.is_empty(), may_be_wrong_url) {
         (true, true) => Localized::new(
             ": check the host and the path in OPENAI_BASE_URL.",
             "：请检查 OPENAI_BASE_URL 的主机和路径。",
         ),
         (true, false) => Localized::new(".", "。"),
         (false, true) => Localized::new(
-            format!(": check the host and the path in OPENAI_BASE_URL. Its message: {message}"),
-            format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方的消息：{message}"),
+            format!(
+                ": check the host and the path in OPENAI_BASE_URL. Its message: {}",
+                message.en
+            ),
+            format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方的消息：{}", message.zh),
         ),
-        (false, false) => Localized::new(format!(": {message}"), format!("：{message}")),
+        (false, false) => Localized::new(format!(": {}", message.en), format!("：{}", message.zh)),
     }
 }
 
@@ -391,11 +394,17 @@ mod tests {
             (Failure::UpstreamWebPage, "OPENAI_BASE_URL"),
             (Failure::UpstreamModel { models }, "OPENAI_MODEL"),
             (
-                Failure::UpstreamRefused { status: StatusCode::NOT_FOUND, message: String::new() },
+                Failure::UpstreamRefused {
+                    status: StatusCode::NOT_FOUND,
+                    message: Localized::new("", ""),
+                },
                 "OPENAI_BASE_URL",
             ),
             (
-                Failure::UpstreamRefused { status: StatusCode::FOUND, message: "x".into() },
+                Failure::UpstreamRefused {
+                    status: StatusCode::FOUND,
+                    message: Localized::new("x", "x"),
+                },
                 "OPENAI_BASE_URL",
             ),
         ] {

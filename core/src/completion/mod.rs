@@ -14,6 +14,7 @@ mod events;
 mod message;
 mod request;
 mod retry;
+mod text;
 mod upstream_error;
 
 pub use answer::{Answer, CompletionInfo};

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use ask_core::Failure;
 use ask_core::access::allow_origin;
-use ask_core::lang::Lang;
+use ask_core::lang::{Lang, Localized};
 use ask_core::proxy::{ProxyError, filter_response_headers, redact_error_body, trim_to_limit};
 use ask_core::settings::Secret;
 use bytes::Bytes;
@@ -137,7 +137,10 @@ async fn redact(
 ) -> Bytes {
     let error = match refuses_key(head.status) {
         true => ProxyError::ServerKeyRefused,
-        false => Failure::UpstreamRefused { status: head.status, message: String::new() }.into(),
+        false => {
+            let message = Localized::new("", "");
+            Failure::UpstreamRefused { status: head.status, message }.into()
+        }
     };
     let lang = Lang::from_headers(request_headers);
     let redacted = match Limited::new(body, MAX_ERROR).collect().await {
