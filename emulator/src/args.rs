@@ -31,15 +31,16 @@ function and prints the reply.
   --web                   CODE is a Web function, whatever its name
   --port PORT             port of the Web function (default: 9000, as on the platform)
   --concurrency N         maximum number of instances of an event function, or of concurrent
-                          requests in the instance of a Web function (default: 1)
-  --time-limit SECONDS    maximum duration of an invocation (default: 60)
+                          requests in the one instance of a Web function, up to 100 (default: 1)
+  --time-limit SECONDS    maximum duration of an invocation, up to 900 (default: 60)
   --init-timeout SECONDS  maximum time until the function is ready (default: 65)
-  --memory MB             memory limit (default: 128)
-  --freeze                stop the function's processes between events
+  --memory MB             memory limit: 64, or 128 to 3072 in steps of 128 (default: 128)
+  --freeze                stop the function's processes between invocations, as the platform does
   --env NAME=VALUE        set a variable of the function; repeatable
   --env NAME              pass a variable of this environment; repeatable
-  --env-file FILE         set the variables of a file of NAME=VALUE lines; repeatable
-  --env-all               pass all variables of this environment
+  --env-file FILE         set the variables of a file of NAME=VALUE lines; repeatable; --env comes
+                          first
+  --env-all               pass all variables of this environment but those with reserved names
   --platform NAME=VALUE   set a variable of the platform, such as TENCENTCLOUD_UIN; repeatable
   --name NAME             name of the function (default: local)
   --handler HANDLER       handler in _HANDLER (default: index.main_handler)
@@ -56,6 +57,7 @@ function and prints the reply.
   -V, --version           print the version
 
 Without --env, --env-file and --env-all, the function gets only the platform's variables.
+tccli and the SDKs can invoke an event function too, with the HTTP address as their endpoint.
 ";
 
 /// The parsed command line.
@@ -82,6 +84,7 @@ struct Options {
     listen: Option<String>,
     is_web: bool,
     port: Option<u16>,
+    env_files: Vec<(String, String)>,
     env: Vec<(String, String)>,
     env_all: bool,
     platform_env: Vec<(String, String)>,
@@ -119,8 +122,7 @@ pub(crate) fn parse(mut parser: Parser) -> anyhow::Result<Command> {
             Arg::Long("env-file") => {
                 let variables = envfile::read(Path::new(&parser.value()?))?;
                 let pairs = variables.into_iter().map(|variable| (variable.name, variable.value));
-                // Options come later, and the last value of a name counts.
-                options.env.splice(0..0, pairs);
+                options.env_files.extend(pairs);
             }
             Arg::Long("env-all") => options.env_all = true,
             Arg::Long("platform") => {
@@ -196,7 +198,8 @@ impl Options {
         ensure!(!(is_web && self.is_invoke), "a Web function takes requests, not events");
         check_code(&function.program)?;
         function.args = args;
-        function.env = self.env;
+        // The last value of a name counts.
+        function.env = [self.env_files, self.env].concat();
         function.env_all = self.env_all;
         function.platform_env = self.platform_env;
         let set = |field: &mut String, value: Option<String>| {

@@ -5,11 +5,15 @@ use std::{
     error::Error,
     fmt,
     pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
@@ -51,11 +55,14 @@ impl From<Infallible> for BodyError {
 pub(crate) struct RequestBody {
     body: Incoming,
     total: usize,
+    /// Set when the body has been read.
+    is_read: Arc<AtomicBool>,
 }
 
 impl RequestBody {
-    pub(crate) fn new(body: Incoming) -> Self {
-        Self { body, total: 0 }
+    /// `is_read` is set when the body has been read.
+    pub(crate) fn new(body: Incoming, is_read: Arc<AtomicBool>) -> Self {
+        Self { body, total: 0, is_read }
     }
 
     /// Reads the body.
@@ -85,12 +92,16 @@ impl Body for RequestBody {
             let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                 Some(Ok(frame)) => frame,
                 Some(Err(_)) => return Poll::Ready(Some(Err(BodyError::Incomplete))),
-                None if self.total > MAX_BYTES => {
-                    return Poll::Ready(Some(Err(BodyError::TooLarge)));
+                None => {
+                    self.is_read.store(true, Ordering::Relaxed);
+                    let is_too_large = self.total > MAX_BYTES;
+                    return Poll::Ready(is_too_large.then_some(Err(BodyError::TooLarge)));
                 }
-                None => return Poll::Ready(None),
             };
             self.total += frame.data_ref().map_or(0, Bytes::len);
+            if self.body.is_end_stream() {
+                self.is_read.store(true, Ordering::Relaxed);
+            }
             if self.total > 10 * MAX_BYTES {
                 return Poll::Ready(Some(Err(BodyError::TooLarge)));
             }
@@ -156,9 +167,4 @@ pub(crate) fn failure(failure: &Failure, request_id: &str, log: &[String]) -> Re
 pub(crate) fn with_type(mut response: Reply, content_type: &'static str) -> Reply {
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
-}
-
-/// Returns whether a request has a body to read.
-pub(crate) fn has_body<B: Body>(request: &Request<B>) -> bool {
-    !request.body().is_end_stream()
 }

@@ -114,6 +114,11 @@ impl Emulator {
         self.platform.launcher.log.all()
     }
 
+    /// Adds a line to the log and the console, beside the emulator's own lines.
+    pub fn log(&self, text: impl Into<String>) {
+        self.platform.launcher.log.platform(text);
+    }
+
     /// Returns the id of the process of the oldest instance, or `None` if there is none.
     pub fn pid(&self) -> Option<u32> {
         self.platform.launcher.pid()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use http::{Method, Request, StatusCode, header, request::Parts};
-use hyper::{body::Incoming, upgrade};
+use hyper::upgrade;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
@@ -62,12 +62,11 @@ impl HttpTrigger {
         server::serve(listener, log, control, respond).await;
     }
 
-    async fn respond(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Reply {
+    async fn respond(&self, mut request: Request<RequestBody>, peer: SocketAddr) -> Reply {
         let peer = peer.ip().to_canonical();
         let upgrade = request.headers().contains_key(header::UPGRADE);
         let upgrade = upgrade.then(|| upgrade::on(&mut request));
         let (head, body) = request.into_parts();
-        let body = RequestBody::new(body);
         let mut line = AccessLine::new(&self.log, &head);
         if let Some(Err(error)) = self.guard.as_ref().map(|guard| guard.check(&head)) {
             self.log.platform(format!("rejected with 403: {error}"));

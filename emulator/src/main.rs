@@ -51,10 +51,10 @@ fn serve(args: Args) -> anyhow::Result<()> {
     let emulator = Arc::new(settings.start(&*addresses)?);
     let url = emulator.url();
     let example = if is_web { "/" } else { "/?question=hello" };
-    eprintln!("[scf] listening at {url}; try\n\n  curl '{url}{example}'\n");
+    emulator.log(format!("listening at {url}; try curl '{url}{example}'"));
     if let Some(code) = code.filter(|_| watch) {
         let emulator = emulator.clone();
-        thread::spawn(move || watch::run(&code, build.as_deref(), || emulator.restart()));
+        thread::spawn(move || watch::run(&code, build.as_deref(), &emulator));
     }
     emulator.wait();
     Ok(())

@@ -8,7 +8,6 @@ use http::{
     request::Parts,
 };
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -43,7 +42,7 @@ impl RuntimeApi {
         server::serve(listener, log, control, respond).await;
     }
 
-    async fn respond(&self, request: Request<Incoming>) -> Reply {
+    async fn respond(&self, request: Request<RequestBody>) -> Reply {
         let Rejection(status, error) = match self.call(request).await {
             Ok(response) => return response,
             Err(rejection) => rejection,
@@ -53,9 +52,8 @@ impl RuntimeApi {
     }
 
     /// Handles one call.
-    async fn call(&self, request: Request<Incoming>) -> Result<Reply, Rejection> {
+    async fn call(&self, request: Request<RequestBody>) -> Result<Reply, Rejection> {
         let (head, body) = request.into_parts();
-        let body = RequestBody::new(body);
         Guard::default().check(&head).map_err(|error| Rejection(StatusCode::FORBIDDEN, error))?;
         // A navigation passes the guard, but would fetch the function's event. Only browsers send
         // this header.

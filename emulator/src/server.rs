@@ -14,6 +14,7 @@ use std::{
 };
 
 use http::Request;
+use http_body::Body;
 use hyper::{body::Incoming, header, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use request_line::RequestLine;
@@ -26,7 +27,7 @@ use tokio::{
 };
 
 use crate::{
-    body::{Reply, has_body},
+    body::{Reply, RequestBody},
     control::Control,
     log::Log,
 };
@@ -43,7 +44,7 @@ pub(crate) async fn serve<F>(
     listener: TcpListener,
     log: Arc<Log>,
     mut control: Control,
-    respond: impl Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    respond: impl Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
 ) where
     F: Future<Output = Reply> + Send + 'static,
 {
@@ -75,7 +76,7 @@ async fn serve_connection<F>(
     peer: SocketAddr,
     log: &Log,
     mut control: Control,
-    respond: impl Fn(Request<Incoming>, SocketAddr) -> F,
+    respond: impl Fn(Request<RequestBody>, SocketAddr) -> F,
 ) where
     F: Future<Output = Reply>,
 {
@@ -86,11 +87,12 @@ async fn serve_connection<F>(
         line: RequestLine::default(),
         encoded: Vec::new(),
     };
-    let service = service_fn(|request| {
+    let service = service_fn(|request: Request<Incoming>| {
         let is_upgrade = request.headers().contains_key(header::UPGRADE);
-        let ends_here = !has_body(&request) && !is_upgrade;
+        let ends_here = request.body().is_end_stream() && !is_upgrade;
         is_at_request_line.store(ends_here, Ordering::Relaxed);
-        let response = respond(request, peer);
+        let end = is_at_request_line.clone();
+        let response = respond(request.map(|body| RequestBody::new(body, end)), peer);
         async { Ok::<_, Infallible>(response.await) }
     });
     let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service);
@@ -112,8 +114,8 @@ async fn serve_connection<F>(
 
 /// A client's connection with encoded request targets: see [`RequestLine`].
 ///
-/// Targets are encoded in the first request of a connection, and in a request that follows one
-/// without a body.
+/// hyper may have read the start of a pipelined request already. Then bytes after it may pass for a
+/// request line, but they belong to a head, whose end does not change.
 struct EncodedTargets {
     stream: TcpStream,
     /// The next byte is the first of a request.

@@ -9,15 +9,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use scf_emulator::Emulator;
+
 /// Time between two looks at the files.
 const INTERVAL: Duration = Duration::from_millis(300);
 
 /// The watched files, with the time and size of each.
 type Snapshot = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// Calls `restart` after each change of the code, forever. With a build command, files of the
-/// current folder are watched as well, and the command runs first.
-pub(crate) fn run(code: &Path, build_command: Option<&str>, restart: impl Fn()) {
+/// Restarts the function after each change of the code, forever. With a build command, files of
+/// the current folder are watched as well, and the command runs first.
+pub(crate) fn run(code: &Path, build_command: Option<&str>, emulator: &Emulator) {
     let source = build_command.map(|_| Path::new("."));
     let mut built = snapshot(code);
     let mut sources = source.map(snapshot);
@@ -26,17 +28,17 @@ pub(crate) fn run(code: &Path, build_command: Option<&str>, restart: impl Fn()) 
         if let (Some(source), Some(command), Some(known)) = (source, build_command, &sources)
             && let Some(path) = changed(source, known)
         {
-            eprintln!("[scf] {} has changed: {command}", path.display());
+            emulator.log(format!("{} has changed: {command}", path.display()));
             if !build(command) {
-                eprintln!("[scf] build command failed; the function runs on as it was");
+                emulator.log("build command failed; the function runs on as it was");
             }
             // What the command writes is no change of a source.
             sources = Some(snapshot(source));
         }
         if let Some(path) = changed(code, &built) {
-            eprintln!("[scf] {} has changed: restarting the function", path.display());
+            emulator.log(format!("{} has changed: restarting the function", path.display()));
             built = snapshot(code);
-            restart();
+            emulator.restart();
         }
     }
 }

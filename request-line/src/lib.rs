@@ -14,7 +14,7 @@
 use std::borrow::Cow;
 use std::mem;
 
-/// Maximum length of a request line that is changed, in bytes. servers reject longer ones.
+/// Maximum length of a request line that is changed, in bytes. Servers reject longer ones.
 const MAX_LINE: usize = 64 * 1024;
 
 /// A request line whose target is encoded.

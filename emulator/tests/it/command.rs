@@ -26,7 +26,7 @@ impl Running {
     fn start(command: &mut Command) -> Self {
         let process = Process::spawn(command);
         let address = loop {
-            if let Some(rest) = process.stderr.next().trim().strip_prefix("curl 'http://") {
+            if let Some((_, rest)) = process.stderr.next().split_once("curl 'http://") {
                 break rest.split_once('/').unwrap().0.parse().unwrap();
             }
         };
@@ -140,7 +140,7 @@ fn help_and_readme_list_every_option() {
     let (status, help) = output(&["--help"]);
     assert_eq!(status, 0);
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let source = include_str!("../../src/main.rs");
+    let source = include_str!("../../src/args.rs");
     let options: Vec<_> =
         source.split("Arg::Long(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
     assert!(options.len() > 10);

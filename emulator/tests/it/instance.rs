@@ -274,8 +274,8 @@ fn process_in_its_own_session_delays_nothing_and_ends() {
 #[test]
 fn causes_of_an_exit_name_the_cure() {
     let check = |script: &str, hint: &str| {
-        let emulator = Package::bash(script).start();
-        let failure = emulator.invoke("1").reply.unwrap_err();
+        let package = Package::bash(script);
+        let failure = package.start().invoke("1").reply.unwrap_err();
         assert!(failure.message.contains(hint), "{script}: {}", failure.message);
     };
     check("exec no-such-interpreter", "--env PATH passes your PATH");

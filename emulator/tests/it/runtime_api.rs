@@ -173,16 +173,19 @@ fn requests_that_no_server_takes_have_a_line() {
     let check = |address: SocketAddr, request: &str, status: u16, line: &str| {
         let mut client = Wire::connect(address);
         client.send(request);
-        assert_eq!(client.head().status(), status, "{line}");
-        client.close();
+        assert_eq!(client.last_response().status(), status, "{line}");
         assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
     };
     let address = address(&emulator);
     check(address, &format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000)), 414, "URI too long");
-    let header = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(500_000));
-    check(address, &header, 431, "message head is too large");
     check(address, "GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "rejected a request: ");
     check(emulator.runtime_api(), "G@T / HTTP/1.1\r\n\r\n", 400, "method parsed");
+
+    // Its rest is not read, which may reset the connection before the client has the 431.
+    let mut client = Wire::connect(address);
+    client.send(format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(500_000)));
+    let line = "message head is too large";
+    assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
 }
 
 #[test]

@@ -27,10 +27,12 @@ fn function_of_the_readme_works() {
     let readme = include_str!("../../README.md");
     let script = &readme[readme.find("#!/bin/bash").unwrap()..];
     let package = Package::new(script.split_once("```").unwrap().0);
-    assert_eq!(
-        get(&package.start(), "/?question=hello").json()["queryString"]["question"],
-        "hello"
-    );
+    let emulator = package.start();
+    let event = get(&emulator, "/?question=hello").json();
+    assert_eq!(event["queryString"]["question"], "hello");
+    // An argument of a command holds 128 KB.
+    let body = "x".repeat(2_000_000);
+    assert_eq!(send(&emulator, "POST /", &[], body.as_bytes()).json()["body"], body);
 }
 
 #[test]

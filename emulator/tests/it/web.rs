@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicU16, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use scf_emulator::{Emulator, Function, Kind, MAX_BYTES, Settings};
@@ -353,6 +353,34 @@ fn stopping_responds_to_web_clients() {
     let response = client.last_response();
     assert_eq!(response.status(), 499);
     assert!(response.text().contains("emulator has stopped"), "{}", response.text());
+}
+
+#[test]
+fn stopping_closes_idle_connections_without_a_response() {
+    let emulator = start(settings());
+    let fresh = Wire::connect(address(&emulator));
+    let mut idle = open(&emulator, "/echo");
+    assert_eq!(idle.response().status(), 201);
+    let mut partial = open(&emulator, "/echo");
+    assert_eq!(partial.response().status(), 201);
+    partial.send("GET / HTTP/1.1\r\nHost: ");
+    let began = Instant::now();
+    emulator.stop();
+    for mut client in [fresh, idle, partial] {
+        assert_eq!(client.rest(), "");
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn odd_targets_are_encoded_in_every_request() {
+    let emulator = start(settings());
+    let mut client = Wire::connect(address(&emulator));
+    for _ in 0..2 {
+        client.send("POST /?q=\"<é> HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\nhi");
+        let text = client.response().text();
+        assert!(text.starts_with("POST /?q=%22%3Cé%3E HTTP/1.1"), "{text}");
+    }
 }
 
 #[test]
