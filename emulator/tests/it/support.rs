@@ -2,14 +2,15 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    process::Command,
+    sync::atomic::{AtomicU16, AtomicU32, Ordering},
 };
 
 use scf_emulator::{Emulator, Function, Settings};
-use testkit::{Response, Wire};
+use testkit::{Process, Response, Wire, process};
 
 /// A temporary folder with a `bootstrap` file. Dropping it deletes the folder.
 pub(crate) struct Package {
@@ -120,4 +121,55 @@ pub(crate) fn send_to(address: SocketAddr, line: &str, headers: &[&str], body: &
     let mut client = Wire::connect(address);
     client.send([head.as_bytes(), b"\r\n", body].concat());
     client.last_response()
+}
+
+/// Returns the command with an empty environment except `PATH`.
+pub(crate) fn command() -> Command {
+    let mut command = process::command(env!("CARGO_BIN_EXE_scf-emulator"));
+    command.env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// Options for a free port.
+pub(crate) const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+/// A running command and the address that it prints.
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let process = Process::spawn(command);
+        let address = loop {
+            if let Some((_, rest)) = process.stderr.next().split_once("curl 'http://") {
+                break rest.split_once('/').unwrap().0.parse().unwrap();
+            }
+        };
+        Self { process, address }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        send_to(self.address, &format!("GET {path}"), &[], b"")
+    }
+}
+
+/// Runs the command to its end. Returns the exit status and the output.
+pub(crate) fn output(args: &[&str]) -> (i32, String) {
+    let output = command().args(args).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
+}
+
+/// Returns a port that no other test uses, below those that the system gives to clients.
+pub(crate) fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -4,10 +4,7 @@ use std::{
     env,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::exit,
-    sync::{
-        Arc, Condvar, Mutex,
-        atomic::{AtomicU16, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -20,19 +17,7 @@ use testkit::{
     process::wait_until_stopped,
 };
 
-use crate::support::{Package, address, get, logs, send, state};
-
-/// Returns a port that no other test uses, below those that the system gives to clients.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
-            return port;
-        }
-    }
-}
+use crate::support::{Package, address, free_port, get, logs, send, state};
 
 /// Returns settings for [`web_function_process`].
 fn settings() -> Settings {
