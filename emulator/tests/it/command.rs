@@ -123,8 +123,7 @@ fn variables_that_are_not_passed_are_named() {
     let mut command = command();
     command.envs([("SCF_MINE", "a"), ("MINE", "b")]);
     let running = Running::start(command.args(LISTEN).arg("--env-all").arg(package.bootstrap()));
-    running.process.signal("TERM");
-    let lines = running.process.output();
+    let lines = running.process.stderr.all();
     assert!(lines.iter().any(|line| line.ends_with("not passed: SCF_MINE")), "{lines:?}");
 }
 
