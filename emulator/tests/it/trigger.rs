@@ -2,8 +2,9 @@
 
 use scf_emulator::{Settings, Trigger};
 use serde_json::{Value, json};
+use testkit::{WAIT_LIMIT, Wire, poll};
 
-use crate::support::{Package, get, send};
+use crate::support::{Package, address, get, logs, send};
 
 /// Replies with the event.
 fn echo() -> Package {
@@ -285,6 +286,19 @@ fn guard_is_off_if_not_on_loopback() {
     let response =
         send(&emulator, "GET /", &["Host: my.example", "Origin: https://page.example"], b"");
     assert_eq!(response.status(), 200);
+}
+
+#[test]
+fn client_that_leaves_has_a_line() {
+    let package = Package::bash("ready; while next; do touch fetched; tail -f /dev/null; done");
+    let emulator = package.start();
+    let mut client = Wire::connect(address(&emulator));
+    client.send("GET /slow?secret HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(poll(WAIT_LIMIT, || package.dir.join("fetched").exists()));
+    client.close();
+    let line = "GET /slow client left after";
+    assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
+    assert!(!logs(&emulator).contains("secret"));
 }
 
 #[test]
