@@ -20,7 +20,10 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::invocation::{Failure, MAX_BYTES};
+use crate::{
+    buffer::Buffer,
+    invocation::{Failure, MAX_BYTES},
+};
 
 /// A response for a client or for the function.
 pub(crate) type Reply = Response<UnsyncBoxBody<Bytes, BodyError>>;
@@ -66,17 +69,14 @@ impl RequestBody {
     }
 
     /// Reads the body.
-    pub(crate) async fn read(mut self) -> Result<Vec<u8>, BodyError> {
-        // Without spare capacity: many bodies may wait at a time.
-        let expected = self.body.size_hint().exact().and_then(|size| usize::try_from(size).ok());
-        let mut bytes = Vec::with_capacity(expected.unwrap_or(0).min(MAX_BYTES));
+    pub(crate) async fn read(mut self) -> Result<Buffer, BodyError> {
+        let mut buffer = Buffer::with_capacity(MAX_BYTES);
         while let Some(frame) = self.frame().await {
             if let Some(chunk) = frame?.data_ref() {
-                bytes.extend_from_slice(chunk);
+                buffer.extend(chunk);
             }
         }
-        bytes.shrink_to_fit();
-        Ok(bytes)
+        Ok(buffer)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Once},
 };
 
+use bytes::Bytes;
 use http::{Method, Request, StatusCode, header, request::Parts};
 use hyper::upgrade;
 use tokio::{
@@ -118,10 +119,9 @@ impl HttpTrigger {
             hint.call_once(|| self.log.platform(QUERY_HINT));
         }
         let event = event::from_http(self.trigger, head, body, peer);
-        let mut event = event.to_string().into_bytes();
-        event.shrink_to_fit();
         let (done, invocation) = oneshot::channel();
-        let event = QueuedEvent { request_id: request_id.clone(), event: event.into(), done };
+        let event =
+            QueuedEvent { request_id: request_id.clone(), event: Bytes::from_owner(event), done };
         // Fails only if the platform has stopped. Then the event is dropped.
         let _ = events.send(event);
         let stopped = |_| Invocation::failed(request_id, Failure::stopped());

@@ -29,10 +29,11 @@
 //! - `launcher` starts `process`es with their `environment`, and ends them, even if the emulator is
 //!   killed (`watchdog`); `processes` reads `/proc`; `pipe` reads their output
 //! - `invocation`: the result of an event, and its report line
-//! - `server` and `body`: HTTP for both servers; `log`: lines of output
+//! - `server`, `body` and `buffer`: HTTP for both servers; `log`: lines of output
 
 mod access_line;
 mod body;
+mod buffer;
 mod cloud_api;
 mod control;
 mod emulator;

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     body::{self, BodyError, Reply, RequestBody},
+    buffer::Buffer,
     control::Control,
     guard::Guard,
     log::Log,
@@ -120,7 +121,7 @@ impl RuntimeApi {
 
     async fn response(&self, body: RequestBody) -> Result<Reply, Rejection> {
         match body.read().await {
-            Ok(reply) => self.post(RESPONSE, Outcome::Response(reply)),
+            Ok(reply) => self.post(RESPONSE, Outcome::Response(reply.to_vec())),
             Err(BodyError::Incomplete) => Err(incomplete(RESPONSE)),
             Err(BodyError::TooLarge) => {
                 self.post(RESPONSE, Outcome::ResponseTooLarge)?;
@@ -131,7 +132,7 @@ impl RuntimeApi {
 
     async fn error(&self, body: RequestBody) -> Result<Reply, Rejection> {
         let report = read(body, ERROR).await?;
-        self.post(ERROR, Outcome::Error(report))
+        self.post(ERROR, Outcome::Error(report.to_vec()))
     }
 
     fn post(&self, path: &str, outcome: Outcome) -> Result<Reply, Rejection> {
@@ -163,7 +164,7 @@ fn has_length(head: &Parts) -> bool {
         .any(|name| head.headers.contains_key(name))
 }
 
-async fn read(body: RequestBody, path: &str) -> Result<Vec<u8>, Rejection> {
+async fn read(body: RequestBody, path: &str) -> Result<Buffer, Rejection> {
     body.read().await.map_err(|error| match error {
         BodyError::TooLarge => too_large(path),
         BodyError::Incomplete => incomplete(path),

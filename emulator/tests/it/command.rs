@@ -4,6 +4,7 @@ use std::{
     fs,
     net::{SocketAddr, TcpStream},
     process::Command,
+    thread,
 };
 
 use testkit::{Listener, WAIT_LIMIT, Wire, poll, process};
@@ -89,6 +90,23 @@ fn interrupt_during_an_event_answers_the_client() {
     running.process.signal("INT");
     assert_eq!(client.last_response().status(), 499);
     assert!(running.process.wait().success());
+}
+
+#[test]
+fn memory_of_parallel_bodies_is_given_back() {
+    let package = Package::bash(
+        r#"ready; while curl -s -o /dev/null "$api/invocation/next"; do reply 1; done"#,
+    );
+    let running = Running::start(command().args(LISTEN).arg(package.bootstrap()));
+    let body = vec![b'x'; 4_000_000];
+    thread::scope(|scope| {
+        let send = || send_to(running.address, "POST /", &[], &body).status();
+        let clients = [(); 8].map(|()| scope.spawn(send));
+        assert_eq!(clients.map(|client| client.join().unwrap()), [200; 8]);
+    });
+    let memory = |field: &str| process::memory(running.process.id(), field).unwrap();
+    assert!(memory("VmHWM") < 64_000, "{} kB", memory("VmHWM"));
+    assert!(poll(WAIT_LIMIT, || memory("VmRSS") < 24_000), "{} kB", memory("VmRSS"));
 }
 
 #[test]
