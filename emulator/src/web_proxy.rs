@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, header, request::Parts};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use hyper::{body::Incoming, client::conn::http1, upgrade::OnUpgrade};
+use hyper::{body::Incoming, client::conn::http1, ext::ReasonPhrase, upgrade::OnUpgrade};
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::copy_bidirectional,
@@ -169,9 +169,12 @@ impl WebFunction {
         let mut connection = JoinSet::new();
         let mut response = match self.send(request, &mut connection).await {
             Ok(response) => response,
-            Err(error) if is_too_large(&*error) => return Err(Failure::request_too_large()),
             Err(error) => {
-                return Err(disconnected(instance, &format!("no response: {error}")).await);
+                return Err(match body_error(&*error) {
+                    Some(BodyError::TooLarge) => Failure::request_too_large(),
+                    Some(BodyError::Incomplete) => Failure::incomplete_request(),
+                    None => disconnected(instance, &format!("no response: {error}")).await,
+                });
             }
         };
         let header_size = size(response.headers());
@@ -190,10 +193,13 @@ impl WebFunction {
             }
             (false, _) => None,
         };
-        let (head, body) = response.into_parts();
+        let (mut head, body) = response.into_parts();
         let (frames, receiver) = mpsc::channel(1);
         let mut response = Response::new(receiver);
         *response.status_mut() = head.status;
+        if let Some(reason) = head.extensions.remove::<ReasonPhrase>() {
+            response.extensions_mut().insert(reason);
+        }
         *response.headers_mut() = end_to_end(head.headers, is_upgrade);
         client.respond(response);
         if let Some((client, function)) = upgrades {
@@ -299,16 +305,16 @@ async fn disconnected(instance: &WebInstance, cause: &str) -> Failure {
     }
 }
 
-/// Returns whether the request's body was larger than the platform takes.
-fn is_too_large(error: &(dyn Error + 'static)) -> bool {
+/// Returns the error of the request's body, if it is the cause of an error.
+fn body_error(error: &(dyn Error + 'static)) -> Option<BodyError> {
     let mut error = Some(error);
     while let Some(cause) = error {
-        if cause.downcast_ref() == Some(&BodyError::TooLarge) {
-            return true;
+        if let Some(error) = cause.downcast_ref() {
+            return Some(*error);
         }
         error = cause.source();
     }
-    false
+    None
 }
 
 /// Copies bytes both ways until both sides have closed.

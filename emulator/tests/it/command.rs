@@ -7,9 +7,9 @@ use std::{
     thread,
 };
 
-use testkit::{Listener, WAIT_LIMIT, Wire, poll, process};
+use testkit::{Listener, WAIT_LIMIT, Wire, free_port, poll, process};
 
-use crate::support::{LISTEN, Package, Running, command, free_port, output, send_to, state};
+use crate::support::{LISTEN, Package, Running, command, output, send_to, state};
 
 #[test]
 fn signals_end_the_emulator_and_the_function() {

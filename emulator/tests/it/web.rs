@@ -11,13 +11,13 @@ use std::{
 
 use scf_emulator::{Emulator, Function, Kind, MAX_BYTES, Settings};
 use testkit::{
-    Request, WAIT_LIMIT, Wire,
+    Request, WAIT_LIMIT, Wire, free_port,
     http::{chunk, response},
     poll,
     process::wait_until_stopped,
 };
 
-use crate::support::{Package, address, free_port, get, logs, send, state};
+use crate::support::{Package, address, get, logs, send, state};
 
 /// Returns settings for [`web_function_process`].
 fn settings() -> Settings {
@@ -86,6 +86,7 @@ fn serve(client: &mut Wire, request: &Request, gate: &(Mutex<bool>, Condvar)) {
         }
         "/broken" => client.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
         "/nothing" => {}
+        "/reason" => client.send("HTTP/1.1 299 Almost OK\r\nContent-Length: 0\r\n\r\n"),
         "/exit" => exit(3),
         "/exit-later" => {
             client.send(response(200, &["Connection: close"], "bye"));
@@ -165,6 +166,18 @@ fn bodies_and_end_to_end_headers_are_passed_on() {
     client.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n");
     client.send([chunk("in "), chunk("pieces"), "0\r\n\r\n".to_owned()].concat());
     assert_eq!(client.response().text(), "in pieces");
+
+    let response = get(&emulator, "/reason");
+    assert_eq!(response.head.line(), "HTTP/1.1 299 Almost OK");
+}
+
+#[test]
+fn request_with_an_invalid_chunk_is_a_400() {
+    let emulator = start(settings());
+    let mut client = Wire::connect(address(&emulator));
+    client
+        .send("POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n");
+    assert_eq!(client.last_response().status(), 400);
 }
 
 #[test]
