@@ -8,12 +8,13 @@ use std::{
 
 /// Waits for EOF, which comes when the emulator ends, in whatever way. Then it kills the processes
 /// whose `HOSTNAME` starts with `$1`, and removes the folders of unpacked zip files, which start
-/// with `$2`.
+/// with `$2`. The status of `grep` tells nothing: it is an error if any process is unreadable.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
 read -r _
 for _ in 1 2 3 4 5; do
-    files=$(grep -ls "HOSTNAME=$1" /proc/[0-9]*/environ) || break
+    files=$(grep -ls "HOSTNAME=$1" /proc/[0-9]*/environ)
+    [ -n "$files" ] || break
     for file in $files; do
         pid=${file#/proc/}
         kill -KILL "${pid%/environ}"
