@@ -108,6 +108,10 @@ impl Failure {
             _ if log.iter().any(|line| line.contains("AWS_LAMBDA_")) => {
                 "; this is a runtime of AWS Lambda, and SCF's runtime API is another one"
             }
+            // The error of Rust's `env::var`, as `unwrap` prints it.
+            _ if log.iter().any(|line| line.contains("value: NotPresent")) => {
+                "; a variable is not set: --env sets yours, --namespace sets SCF_NAMESPACE"
+            }
             Some(126) => "; a file of the function is not executable: run chmod 755",
             Some(127) => "; a command was not found: --env PATH passes your PATH",
             _ => "",

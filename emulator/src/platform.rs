@@ -188,10 +188,12 @@ async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<TcpListener> {
     })
 }
 
-/// Returns whether the function's program is a script.
+/// Returns whether the program of an event function is a script. That in a zip file is unknown.
 fn is_script(function: &Function) -> bool {
+    let program = &function.program;
+    let program = if program.is_dir() { program.join("bootstrap") } else { program.clone() };
     let mut start = [0; 2];
-    let read = File::open(&function.program).and_then(|mut file| file.read_exact(&mut start));
+    let read = File::open(program).and_then(|mut file| file.read_exact(&mut start));
     read.is_ok() && start == *b"#!"
 }
 

@@ -281,6 +281,7 @@ fn causes_of_an_exit_name_the_cure() {
     check("exec no-such-interpreter", "--env PATH passes your PATH");
     check("touch file; exec ./file", "run chmod 755");
     check("echo 'panicked: Missing AWS_LAMBDA_FUNCTION_NAME env var'; exit 101", "AWS Lambda");
+    check("echo 'panicked: an `Err` value: NotPresent'; exit 101", "--namespace sets");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Conversion of HTTP requests to events, and of replies to HTTP responses.
 
-use scf_emulator::{Settings, Trigger};
+use scf_emulator::{Function, Settings, Trigger};
 use serde_json::{Value, json};
 use testkit::{WAIT_LIMIT, Wire, poll};
 
@@ -286,6 +286,19 @@ fn guard_is_off_if_not_on_loopback() {
     let response =
         send(&emulator, "GET /", &["Host: my.example", "Origin: https://page.example"], b"");
     assert_eq!(response.status(), 200);
+}
+
+#[test]
+fn place_of_the_query_is_named_once() {
+    let package = echo();
+    for code in [package.bootstrap(), package.dir.clone()] {
+        let emulator = Settings::new(Function::new(code)).start("127.0.0.1:0").unwrap();
+        get(&emulator, "/");
+        assert!(!logs(&emulator).contains("queryStringParameters"));
+        get(&emulator, "/?a=b");
+        get(&emulator, "/?a=b");
+        assert_eq!(logs(&emulator).matches("`queryStringParameters`").count(), 1);
+    }
 }
 
 #[test]
