@@ -67,6 +67,8 @@ fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
 }
 
 fn is_loopback(host: &str) -> bool {
+    // tccli sends its endpoint with the scheme. Browsers do not.
+    let host = host.strip_prefix("http://").unwrap_or(host);
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
     };

@@ -20,7 +20,9 @@ done"#,
 
 /// Calls the cloud API. Returns `Response`, which has a `RequestId`.
 fn call(emulator: &Emulator, action: &str, parameters: &str) -> Value {
-    let headers = ["X-TC-Version: 2018-04-16", &format!("X-TC-Action: {action}")];
+    // tccli's `Host` is its endpoint.
+    let host = format!("Host: {}", emulator.url());
+    let headers = ["X-TC-Version: 2018-04-16", &format!("X-TC-Action: {action}"), &host];
     let response = send(emulator, "POST /", &headers, parameters.as_bytes());
     assert_eq!(response.status(), 200);
     let response = response.json()["Response"].take();
