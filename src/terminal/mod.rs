@@ -1,53 +1,125 @@
-//! Commands on a terminal.
+//! The command line: a question, `ask check` and `ask sign`.
+//!
+//! - `args`, `help`: the command line and its help.
+//! - `variables`: where settings come from. `input`: the question. `output`: standard output.
+//! - `provider`: asks the provider. `remote` asks a deployed function, at its `address`, and reads
+//!   its `reply`. `finish` tells an answer that was cut.
+//! - `check/`: checks the provider or a function, step by step.
+//! - `sign`: signs a link.
+//! - `error`: exit status and sentence of a failure.
 
+mod address;
+mod args;
+mod check;
+mod error;
+mod finish;
+mod help;
+mod input;
+mod output;
+mod provider;
+mod remote;
+mod reply;
 mod sign;
+mod variables;
 
 use std::env;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use ask_core::Settings;
 use ask_core::lang::Lang;
 
-use crate::handler::Handler;
+use address::Address;
+use args::{AskArgs, Command};
+use error::Error;
+use output::{Output, complain};
+use remote::{Function, Question};
+use variables::{Override, Variables};
 
-/// Answers one question.
+/// Runs the command in the arguments of the process.
 ///
-/// Prints the answer and returns status 0, or prints the failure to standard error and returns
-/// status 1.
-pub fn ask(question: &str) -> ExitCode {
+/// Returns status 0 after a whole answer, 1 after a failure, and 2 after wrong use.
+pub fn run() -> ExitCode {
     ask_host::hide_panic_messages("ask");
-    match Handler::new(settings()).answer_one(question) {
-        Ok(answer) => {
-            println!("{answer}");
-            ExitCode::SUCCESS
-        }
-        Err(failure) => {
-            eprintln!("ask: {}", failure.message(lang()));
-            ExitCode::FAILURE
+    let lang = language();
+    let mut output = Output::new();
+    let args = env::args_os().skip(1).collect();
+    let result = args::parse(args).and_then(|command| execute(command, &mut output, lang));
+    // An answer that a failure cut ends its line, too.
+    let (status, message) = match result.and(output.end_line()) {
+        Ok(()) | Err(Error::ClosedPipe) => return ExitCode::SUCCESS,
+        Err(Error::NotWell) => return ExitCode::FAILURE,
+        Err(Error::Failed(message)) => (ExitCode::FAILURE, message),
+        Err(Error::Usage(message)) => (ExitCode::from(2), message),
+    };
+    complain(message.get(lang));
+    status
+}
+
+fn execute(command: Command, output: &mut Output, lang: Lang) -> Result<(), Error> {
+    match command {
+        Command::Print(text) => output.write(text.get(lang)),
+        Command::Ask(args) => ask(args, output, lang),
+        Command::Check(args) => check::run(args, output, lang),
+        Command::Sign(args) => {
+            let variables = Variables::read(args.env_file.clone(), Vec::new())?;
+            output.write(&sign::link(args, &variables)?)
         }
     }
 }
 
-/// Prints a signed link: `[--expires 7d] [--question …] URL`.
-pub fn sign(args: &[String]) -> ExitCode {
-    match sign::link(args, settings()) {
-        Ok(link) => {
-            println!("{link}");
-            ExitCode::SUCCESS
+fn ask(args: AskArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
+    let address = args.url.as_deref().map(Address::parse).transpose()?;
+    let in_link = address.as_ref().and_then(Address::question);
+    if in_link.is_some() && (!args.words.is_empty() || args.system.is_some()) {
+        return Err(Error::usage(
+            "the URL already has a question: leave out the words and --system",
+            "网址里已经有问题，请去掉后面的文字和 --system",
+        ));
+    }
+    let question = match in_link {
+        Some(_) => None,
+        None => {
+            let missing = || Error::Usage(help::usage());
+            Some(input::question(&args.words, lang)?.ok_or_else(missing)?)
         }
-        Err(error) => {
-            eprintln!("ask: {error:#}");
-            ExitCode::FAILURE
+    };
+    match (address, question) {
+        (None, question) => {
+            let system = Override::new("ASK_SYSTEM_PROMPT", "--system", args.system);
+            let model = Override::new("OPENAI_MODEL", "--model", args.model);
+            let variables = read(args.env_file, [system, model], lang)?;
+            provider::ask(&variables, &question.unwrap_or_default(), output, lang)
+        }
+        (Some(address), question) => {
+            let is_token_given = args.token.is_some();
+            let token = Override::new("ASK_TOKEN", "--token", args.token);
+            let variables = read(args.env_file, [token], lang)?;
+            let function = Function::new(address, &variables, is_token_given, lang)?;
+            let question = Question {
+                text: question.as_deref(),
+                system: args.system.as_deref(),
+                model: args.model.as_deref(),
+            };
+            remote::ask(&function, &question, output)
         }
     }
 }
 
-fn settings() -> Settings {
-    Settings::read(|name| env::var_os(name))
+/// Reads the variables, and warns about a file that other users can read.
+fn read<const N: usize>(
+    env_file: Option<PathBuf>,
+    overrides: [Option<Override>; N],
+    lang: Lang,
+) -> Result<Variables, Error> {
+    let variables = Variables::read(env_file, overrides.into_iter().flatten().collect())?;
+    if let Some(warning) = variables.shared_file() {
+        complain(warning.get(lang));
+    }
+    Ok(variables)
 }
 
 /// Returns the language of the locale.
-fn lang() -> Lang {
+fn language() -> Lang {
     let locales = ["LC_ALL", "LC_MESSAGES", "LANG"].map(|name| env::var(name).unwrap_or_default());
     let locale = locales.into_iter().find(|locale| !locale.is_empty());
     Lang::from_locale(&locale.unwrap_or_default())

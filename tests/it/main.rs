@@ -18,7 +18,6 @@ mod log;
 mod retries;
 mod secrets;
 mod settings;
-mod terminal;
 mod tidy;
 mod time;
 mod tls;

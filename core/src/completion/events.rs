@@ -4,23 +4,23 @@
 
 /// Reads events. Comments and fields other than `event` and `data` are skipped.
 #[derive(Debug, Default)]
-pub(super) struct EventReader {
+pub struct EventReader {
     lines: Lines,
     event: Event,
 }
 
 /// An event with data.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Event {
+pub struct Event {
     /// The value of `event`, empty by default.
-    pub(super) name: String,
+    pub name: String,
     /// The values of `data`, joined by line feeds.
-    pub(super) data: Vec<u8>,
+    pub data: Vec<u8>,
 }
 
 impl EventReader {
     /// Returns the next complete event in the bytes and removes its bytes. Keeps the rest.
-    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
+    pub fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
         while let Some(line) = self.lines.next(bytes) {
             if let Some(event) = self.line(&line) {
                 return Some(event);
@@ -30,7 +30,7 @@ impl EventReader {
     }
 
     /// Returns the last event if no empty line followed it.
-    pub(super) fn finish(mut self) -> Option<Event> {
+    pub fn finish(mut self) -> Option<Event> {
         let partial = std::mem::take(&mut self.lines.partial);
         self.line(&partial).or_else(|| self.take())
     }

@@ -1,0 +1,196 @@
+//! Asks a deployed function, and shows the answer as it comes.
+
+use std::time::Instant;
+
+use ask_core::access::signed_link::encode_question;
+use ask_core::completion::{AttemptError, End};
+use ask_core::lang::Lang;
+use ask_core::settings::{Secret, SettingError};
+use ask_core::{Failure, Settings};
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use serde_json::{Map, Value, json};
+
+use super::address::Address;
+use super::error::Error;
+use super::finish::check_finish_reason;
+use super::output::Output;
+use super::provider::TIME_LIMIT;
+use super::reply::{ReplyDecoder, ReplyError};
+use super::variables::Variables;
+use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient};
+
+/// The settings that a request to a function uses.
+pub(super) const SETTINGS: &[&str] = &[
+    "ASK_TOKEN",
+    "ASK_PUBLIC_TOKEN",
+    "ASK_TIMEOUT",
+    "HTTPS_PROXY",
+    "https_proxy",
+    "HTTP_PROXY",
+    "http_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+    "SSL_CERT_FILE",
+];
+
+/// A question to a function.
+#[derive(Default)]
+pub(super) struct Question<'a> {
+    /// The question, unless the address has one.
+    pub(super) text: Option<&'a str>,
+    pub(super) system: Option<&'a str>,
+    pub(super) model: Option<&'a str>,
+}
+
+/// A deployed function.
+pub(super) struct Function {
+    pub(super) address: Address,
+    pub(super) settings: Settings,
+    pub(super) client: UpstreamClient,
+    /// The token that questions are sent with.
+    pub(super) token: Option<Secret>,
+    lang: Lang,
+}
+
+impl Function {
+    /// Prepares the requests to a function. Sends nothing.
+    ///
+    /// A link brings its own permission, so it is sent without a token, unless an option gave one.
+    ///
+    /// # Errors
+    /// If a setting that it uses is invalid.
+    pub(super) fn new(
+        address: Address,
+        variables: &Variables,
+        is_token_given: bool,
+        lang: Lang,
+    ) -> Result<Self, Error> {
+        let settings = variables.settings_at(address.origin());
+        let explain = |error: &SettingError| Error::Failed(variables.explain(error));
+        if let Some(error) = setting_error(&settings) {
+            return Err(explain(error));
+        }
+        let client = UpstreamClient::new(&settings).map_err(|error| explain(&error))?;
+        let is_permitted = ["sig", "token"].iter().any(|name| address.has(name));
+        let tokens = settings.tokens.iter().chain(&settings.public_tokens);
+        let token = tokens.take(usize::from(is_token_given || !is_permitted)).next().cloned();
+        Ok(Self { address, settings, client, token, lang })
+    }
+
+    /// Asks a question. Calls `show` with each piece of the answer as it arrives.
+    ///
+    /// Returns the headers of the reply and a finish reason other than `stop`.
+    ///
+    /// # Errors
+    /// If there is no answer, or not all of it, or if `show` fails.
+    pub(super) fn ask<E: From<ReplyError>>(
+        &self,
+        question: &Question<'_>,
+        deadline: Instant,
+        mut show: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(HeaderMap, Option<String>), E> {
+        let request = || self.question_request(question);
+        let failed = |failure: Failure| ReplyError::from(failure);
+        let mut response = self
+            .client
+            .send(request, deadline)
+            .map_err(|error| failed(AttemptError::from(error).failure))?;
+        let mut decoder = ReplyDecoder::new(&response.head, self.settings.redactor());
+        let mut bytes = [0; READ_BUFFER];
+        let end = loop {
+            if decoder.is_done() {
+                break End::Eof;
+            }
+            match response.read(&mut bytes) {
+                Ok(0) => break End::Eof,
+                Ok(read) => {
+                    for piece in decoder.decode(&bytes[..read]) {
+                        show(&piece)?;
+                    }
+                }
+                Err(BodyError::Truncated) => break End::Truncated,
+                Err(BodyError::Timeout) => return Err(failed(Failure::Deadline).into()),
+            }
+        };
+        let reason = decoder.finish(end)?;
+        Ok((response.head.headers, reason))
+    }
+
+    /// Returns the request of a question. It asks for events, whatever the address says.
+    fn question_request(&self, question: &Question<'_>) -> Result<Request<Vec<u8>>, Failure> {
+        let model = question.model.map(encode_question);
+        let mut members = vec![("format", "sse")];
+        let Some(text) = question.text else {
+            members.extend(model.as_deref().map(|model| ("model", model)));
+            return self.request(Method::GET, self.address.with(&members), true);
+        };
+        let mut body = Map::new();
+        match question.system {
+            None => body.extend([("question".to_owned(), text.into())]),
+            Some(system) => {
+                let system = json!({"role": "system", "content": system});
+                let messages = json!([system, {"role": "user", "content": text}]);
+                body.extend([("messages".to_owned(), messages)]);
+            }
+        }
+        body.extend(question.model.map(|model| ("model".to_owned(), model.into())));
+        let mut request = self.request(Method::POST, self.address.with(&members), true)?;
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(CONTENT_TYPE, json);
+        *request.body_mut() = Value::Object(body).to_string().into_bytes();
+        Ok(request)
+    }
+
+    /// Returns a request without a body.
+    ///
+    /// # Errors
+    /// [`Failure::Config`] if the token does not fit into a header.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        uri: Uri,
+        with_token: bool,
+    ) -> Result<Request<Vec<u8>>, Failure> {
+        let mut request = Request::new(Vec::new());
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        let headers = request.headers_mut();
+        let language = match self.lang {
+            Lang::En => "en",
+            Lang::Zh => "zh",
+        };
+        headers.insert(ACCEPT_LANGUAGE, HeaderValue::from_static(language));
+        headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+        let agent = concat!("scf-ask/", env!("CARGO_PKG_VERSION"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(agent));
+        if let Some(token) = self.token.as_ref().filter(|_| with_token) {
+            let bearer = HeaderValue::try_from(format!("Bearer {}", token.expose()));
+            // Unreachable: a token of the settings is visible ASCII.
+            let bearer = bearer.map_err(|_| Failure::Token)?;
+            headers.insert(AUTHORIZATION, bearer);
+        }
+        Ok(request)
+    }
+}
+
+/// Returns the error of a setting that a request to a function uses.
+pub(super) fn setting_error(settings: &Settings) -> Option<&SettingError> {
+    settings.errors.iter().find(|error| SETTINGS.contains(&error.variable))
+}
+
+/// Asks a function and writes the answer.
+///
+/// # Errors
+/// If there is no answer, or not all of it. What has arrived is written before.
+pub(super) fn ask(
+    function: &Function,
+    question: &Question<'_>,
+    output: &mut Output,
+) -> Result<(), Error> {
+    let deadline = Instant::now() + function.settings.timeout.unwrap_or(TIME_LIMIT);
+    let (_, reason) = function.ask(question, deadline, |piece| output.write(piece))?;
+    check_finish_reason(reason.as_deref())
+}
