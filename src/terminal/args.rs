@@ -112,17 +112,17 @@ fn parse_ask(mut parser: Parser) -> Result<Command, Error> {
                     let version = concat!("ask ", env!("CARGO_PKG_VERSION"), "\n");
                     return Ok(Command::Print(Localized::new(version, version)));
                 }
-                "-m" | "--model" => args.model = Some(filled(&mut parser, &option)?),
+                "-m" | "--model" => args.model = Some(non_empty(&mut parser, &option)?),
                 "-s" | "--system" => args.system = Some(value(&mut parser, &option)?),
-                "--url" => args.url = Some(filled(&mut parser, &option)?),
-                "--token" => args.token = Some(filled(&mut parser, &option)?),
-                "--env-file" => args.env_file = Some(filled(&mut parser, &option)?.into()),
+                "--url" => args.url = Some(non_empty(&mut parser, &option)?),
+                "--token" => args.token = Some(non_empty(&mut parser, &option)?),
+                "--env-file" => args.env_file = Some(non_empty(&mut parser, &option)?.into()),
                 _ => return Err(unknown(&option)),
             },
             // The question has begun. What follows is part of it, options included.
             Item::Value(word) => {
                 args.words.push(word);
-                for word in parser.raw_args().map_err(wrong)? {
+                for word in parser.raw_args().map_err(unexpected_value)? {
                     args.words.push(text(word)?);
                 }
             }
@@ -140,9 +140,9 @@ fn parse_check(mut parser: Parser) -> Result<Command, Error> {
         match item {
             Item::Option(option) => match option.as_str() {
                 "-h" | "--help" => return Ok(Command::Print(help::check())),
-                "-m" | "--model" => args.model = Some(filled(&mut parser, &option)?),
-                "--token" => args.token = Some(filled(&mut parser, &option)?),
-                "--env-file" => args.env_file = Some(filled(&mut parser, &option)?.into()),
+                "-m" | "--model" => args.model = Some(non_empty(&mut parser, &option)?),
+                "--token" => args.token = Some(non_empty(&mut parser, &option)?),
+                "--env-file" => args.env_file = Some(non_empty(&mut parser, &option)?.into()),
                 "--json" => args.json = true,
                 _ => return Err(unknown(&option)),
             },
@@ -164,9 +164,9 @@ fn parse_sign(mut parser: Parser) -> Result<Command, Error> {
         match item {
             Item::Option(option) => match option.as_str() {
                 "-h" | "--help" => return Ok(Command::Print(help::sign())),
-                "--question" => args.question = Some(filled(&mut parser, &option)?),
-                "--expires" => args.expires = duration(&filled(&mut parser, &option)?)?,
-                "--env-file" => args.env_file = Some(filled(&mut parser, &option)?.into()),
+                "--question" => args.question = Some(non_empty(&mut parser, &option)?),
+                "--expires" => args.expires = duration(&non_empty(&mut parser, &option)?)?,
+                "--env-file" => args.env_file = Some(non_empty(&mut parser, &option)?.into()),
                 _ => return Err(unknown(&option)),
             },
             Item::Value(value) if url.is_none() => url = Some(value),
@@ -185,7 +185,7 @@ enum Item {
 }
 
 fn next(parser: &mut Parser) -> Result<Option<Item>, Error> {
-    Ok(match parser.next().map_err(wrong)? {
+    Ok(match parser.next().map_err(unexpected_value)? {
         None => None,
         Some(Arg::Short(letter)) => Some(Item::Option(format!("-{letter}"))),
         Some(Arg::Long(name)) => Some(Item::Option(format!("--{name}"))),
@@ -201,7 +201,7 @@ fn value(parser: &mut Parser, option: &str) -> Result<String, Error> {
 }
 
 /// Returns the value of an option that must not be empty, such as that of an unset shell variable.
-fn filled(parser: &mut Parser, option: &str) -> Result<String, Error> {
+fn non_empty(parser: &mut Parser, option: &str) -> Result<String, Error> {
     let value = value(parser, option)?.trim().to_owned();
     match value.is_empty() {
         true => Err(Error::usage(
@@ -232,7 +232,7 @@ fn unexpected(value: &str) -> Error {
 }
 
 /// Returns the error of an option that takes no value.
-fn wrong(error: lexopt::Error) -> Error {
+fn unexpected_value(error: lexopt::Error) -> Error {
     let option = match &error {
         lexopt::Error::UnexpectedValue { option, .. } => option.clone(),
         other => other.to_string(),

@@ -12,8 +12,8 @@ pub(super) enum Error {
     Usage(Localized),
     /// No answer, or not all of it. Exit status 1.
     Failed(Localized),
-    /// A check found something to change, and has reported it. Exit status 1.
-    NotWell,
+    /// The report of a check has a warning or a failure. Exit status 1.
+    Reported,
     /// The reader of standard output has closed it. Exit status 0.
     ClosedPipe,
 }
@@ -42,7 +42,20 @@ impl From<Failure> for Error {
     }
 }
 
-/// Returns the sentence of a failure in both languages.
+/// Returns the sentence of a failure in both languages. Two of them differ from those of a function.
 pub(super) fn sentence(failure: &Failure) -> Localized {
-    Localized::new(failure.message(Lang::En), failure.message(Lang::Zh))
+    match failure {
+        Failure::UpstreamRegion => Localized::new(
+            "The provider does not serve the region of this machine: set HTTPS_PROXY to a proxy \
+             elsewhere, or OPENAI_BASE_URL to another provider.",
+            "模型服务商不支持本机所在的地域：请把 HTTPS_PROXY 设为其他地域的代理，\
+             或把 OPENAI_BASE_URL 设为其他服务商。",
+        ),
+        Failure::Deadline => Localized::new(
+            "The time limit passed before the answer was complete: raise ASK_TIMEOUT, or ask for a \
+             shorter answer.",
+            "在时限内没有得到完整的回答：请调大 ASK_TIMEOUT，或要求更短的回答。",
+        ),
+        other => Localized::new(other.message(Lang::En), other.message(Lang::Zh)),
+    }
 }

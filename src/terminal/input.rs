@@ -11,13 +11,13 @@ use std::time::Duration;
 use ask_core::lang::{Lang, Localized};
 
 use super::error::Error;
-use super::output::complain;
+use super::output::print_error;
 
 /// Maximum size of standard input, in bytes. No model takes more.
 const MAX_INPUT: u64 = 16 << 20;
 
-/// Time after which a line tells that standard input has not ended.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Time after which a line on standard error says that standard input has not ended.
+const NOTICE_AFTER: Duration = Duration::from_secs(2);
 
 /// Returns the question: the words, then what standard input holds.
 ///
@@ -53,8 +53,8 @@ fn read(lang: Lang) -> Result<String, Error> {
     let (ended, waiting) = mpsc::channel::<()>();
     if !io::stdin().is_terminal() {
         thread::spawn(move || {
-            if waiting.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                complain(waiting_line().get(lang));
+            if waiting.recv_timeout(NOTICE_AFTER) == Err(RecvTimeoutError::Timeout) {
+                print_error(waiting_line().get(lang));
             }
         });
     }

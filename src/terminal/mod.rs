@@ -31,7 +31,7 @@ use ask_core::lang::Lang;
 use address::Address;
 use args::{AskArgs, Command};
 use error::Error;
-use output::{Output, complain};
+use output::{Output, print_error};
 use remote::{Function, Question};
 use variables::{Override, Variables};
 
@@ -47,11 +47,11 @@ pub fn run() -> ExitCode {
     // An answer that a failure cut ends its line, too.
     let (status, message) = match result.and(output.end_line()) {
         Ok(()) | Err(Error::ClosedPipe) => return ExitCode::SUCCESS,
-        Err(Error::NotWell) => return ExitCode::FAILURE,
+        Err(Error::Reported) => return ExitCode::FAILURE,
         Err(Error::Failed(message)) => (ExitCode::FAILURE, message),
         Err(Error::Usage(message)) => (ExitCode::from(2), message),
     };
-    complain(message.get(lang));
+    print_error(message.get(lang));
     status
 }
 
@@ -61,7 +61,7 @@ fn execute(command: Command, output: &mut Output, lang: Lang) -> Result<(), Erro
         Command::Ask(args) => ask(args, output, lang),
         Command::Check(args) => check::run(args, output, lang),
         Command::Sign(args) => {
-            let variables = Variables::read(args.env_file.clone(), Vec::new())?;
+            let variables = read(args.env_file.clone(), [], lang)?;
             output.write(&sign::link(args, &variables)?)
         }
     }
@@ -113,7 +113,7 @@ fn read<const N: usize>(
 ) -> Result<Variables, Error> {
     let variables = Variables::read(env_file, overrides.into_iter().flatten().collect())?;
     if let Some(warning) = variables.shared_file() {
-        complain(warning.get(lang));
+        print_error(warning.get(lang));
     }
     Ok(variables)
 }

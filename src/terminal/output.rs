@@ -51,10 +51,14 @@ fn write_error(error: io::Error) -> Error {
     }
 }
 
-/// Writes a line to standard error. There is no other place if it is closed.
-pub(super) fn complain(line: &str) {
-    let line = printable(line).replace('\n', " ");
-    let _ = writeln!(io::stderr(), "ask: {line}");
+/// Writes a line to standard error. There is no other place if that is closed.
+pub(super) fn print_error(line: &str) {
+    let _ = writeln!(io::stderr(), "ask: {}", single_line(line));
+}
+
+/// Returns a text in one line, without control characters.
+pub(super) fn single_line(text: &str) -> String {
+    printable(text).replace('\n', " ")
 }
 
 /// Replaces control characters: a text of others could move the cursor or read the clipboard.
@@ -63,7 +67,7 @@ fn printable(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hidden) {
         return text.into();
     }
-    // The CR of a line end is no harm, but a lone one would overwrite the line.
+    // A lone CR would overwrite the line. Dropping it keeps CRLF a line end.
     let chars = text.chars().filter(|char| *char != '\r');
     chars.map(|char| if is_hidden(char) { char::REPLACEMENT_CHARACTER } else { char }).collect()
 }

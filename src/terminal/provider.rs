@@ -12,7 +12,7 @@ use ask_core::{Answer, Failure, Settings};
 
 use super::error::{Error, sentence};
 use super::finish::check_finish_reason;
-use super::output::{Output, complain};
+use super::output::{Output, print_error};
 use super::variables::Variables;
 use crate::attempts::first_success;
 use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient, UpstreamResponse};
@@ -20,7 +20,7 @@ use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient, UpstreamResponse};
 /// The time for an answer without `ASK_TIMEOUT`. A person can interrupt it earlier.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(600);
 
-/// A wait before a retry that is told.
+/// A wait before a retry that is worth a line on standard error.
 const LONG_WAIT: Duration = Duration::from_secs(2);
 
 /// An answer, or the start of one.
@@ -28,7 +28,12 @@ enum Completion {
     /// A complete answer.
     Whole(Answer),
     /// A stream whose first text has arrived.
-    Streaming(Decoder, UpstreamResponse),
+    Streaming(Box<Streaming>),
+}
+
+struct Streaming {
+    decoder: Decoder,
+    response: UpstreamResponse,
 }
 
 /// Asks a question and writes the answer.
@@ -58,7 +63,7 @@ pub(super) fn ask(
     let mut retry = Retry::new(&settings, &cooldowns, now);
     let wait = |wait: Duration| {
         if wait >= LONG_WAIT {
-            complain(waiting_line(wait).get(lang));
+            print_error(waiting_line(wait).get(lang));
         }
         thread::sleep(wait);
     };
@@ -70,7 +75,7 @@ pub(super) fn ask(
             output.write(&answer.text)?;
             answer.info
         }
-        Completion::Streaming(decoder, response) => stream(decoder, response, output)?,
+        Completion::Streaming(streaming) => stream(*streaming, output)?,
     };
     check_finish_reason(info.unusual_finish_reason())
 }
@@ -92,7 +97,7 @@ fn start(
             break End::Eof;
         }
         if decoder.has_text() {
-            return Ok(Completion::Streaming(decoder, response));
+            return Ok(Completion::Streaming(Box::new(Streaming { decoder, response })));
         }
         match response.read(&mut bytes) {
             Ok(0) => break End::Eof,
@@ -105,11 +110,8 @@ fn start(
 }
 
 /// Writes the text of a stream as it arrives, and returns the facts beside it.
-fn stream(
-    mut decoder: Decoder,
-    mut response: UpstreamResponse,
-    output: &mut Output,
-) -> Result<CompletionInfo, Error> {
+fn stream(streaming: Streaming, output: &mut Output) -> Result<CompletionInfo, Error> {
+    let Streaming { mut decoder, mut response } = streaming;
     let mut bytes = [0; READ_BUFFER];
     let end = loop {
         output.write(&decoder.take_text())?;

@@ -74,9 +74,9 @@ impl Function {
             return Err(explain(error));
         }
         let client = UpstreamClient::new(&settings).map_err(|error| explain(&error))?;
-        let is_permitted = ["sig", "token"].iter().any(|name| address.has(name));
-        let tokens = settings.tokens.iter().chain(&settings.public_tokens);
-        let token = tokens.take(usize::from(is_token_given || !is_permitted)).next().cloned();
+        let is_permitted = address.has("sig") || address.has("token");
+        let mut tokens = settings.tokens.iter().chain(&settings.public_tokens);
+        let token = tokens.next().filter(|_| is_token_given || !is_permitted).cloned();
         Ok(Self { address, settings, client, token, lang })
     }
 

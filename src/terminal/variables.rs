@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use ask_core::Settings;
 use ask_core::lang::Localized;
 use ask_core::settings::SettingError;
-use envfile::Variable;
+use envfile::{Fault, LineError, Variable};
 
 use super::error::Error;
 
@@ -72,7 +72,7 @@ impl Variables {
             {
                 Vec::new()
             }
-            Some(Err(error)) => return Err(Error::failed(error.to_string(), error.to_string())),
+            Some(Err(error)) => return Err(file_error(&error)),
         };
         Ok(Self { overrides, path, file })
     }
@@ -107,7 +107,7 @@ impl Variables {
         Some(Source::File(self.path.as_deref()?, variable.line))
     }
 
-    /// Returns the names in the file and the environment that look like settings and are none.
+    /// Returns the names in the file that look like settings and are not.
     pub(super) fn unknown(&self) -> Vec<(String, Source<'_>)> {
         let is_unknown = |name: &str| {
             ["ASK_", "OPENAI_"].iter().any(|prefix| name.starts_with(prefix))
@@ -216,6 +216,23 @@ fn own_file() -> Option<PathBuf> {
     let folder = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")))?;
     Some(config.join("ask/env"))
+}
+
+fn file_error(error: &envfile::Error) -> Error {
+    let zh = match error {
+        envfile::Error::Read(path, error) => format!("无法读取 {}：{error}", path.display()),
+        envfile::Error::Line(path, LineError { line, fault }) => {
+            let fault = match fault {
+                Fault::Encoding => "不是 UTF-8 文本",
+                Fault::MissingEquals => "缺少“=”，应写成 NAME=VALUE，注释以 # 开头",
+                Fault::Export => "不能写 export，应写成 NAME=VALUE",
+                Fault::InvalidName => "变量名只能用字母、数字和 _，且不以数字开头",
+                Fault::ControlCharacter => "值里有控制字符",
+            };
+            format!("{} 第 {line} 行：{fault}", path.display())
+        }
+    };
+    Error::failed(error.to_string(), zh)
 }
 
 fn is_proxy(name: &str) -> bool {

@@ -15,6 +15,8 @@ mod failures;
 mod faults;
 mod formats;
 mod log;
+#[cfg(not(feature = "terminal"))]
+mod packaged;
 mod retries;
 mod secrets;
 mod settings;

@@ -107,7 +107,7 @@ fn deadline_cuts_the_answer() {
 }
 
 #[test]
-fn transient_errors_are_retried_and_long_waits_told() {
+fn transient_errors_are_retried_after_a_line() {
     let busy = testkit::http::response(429, &["retry-after: 2"], "");
     let upstream = Upstream::new([
         testkit::http::response(503, &["retry-after: 0"], ""),

@@ -190,14 +190,14 @@ fn answer_ends_early_or_has_another_type() {
 #[test]
 fn preflight_shows_who_may_ask() {
     let methods = "access-control-allow-methods: POST";
-    let all = "access-control-allow-headers: *";
+    let all = "access-control-allow-headers: Authorization, *";
     let any = "access-control-allow-origin: *";
     for (headers, status, state, part) in [
         (&[any, any, methods, all][..], 204, BAD, "switch CORS off"),
         (&[any, methods, all], 405, BAD, "status 405"),
         (&[methods, all], 204, OK, "ASK_ORIGINS"),
         (&[], 204, WARN, "no CORS headers"),
-        (&[any, methods, "access-control-allow-headers: content-type"], 204, WARN, "authorization"),
+        (&[any, methods, "access-control-allow-headers: *"], 204, WARN, "authorization"),
         (&[any, methods, all], 200, OK, "pages may ask"),
     ] {
         let preflight = http::response(status, headers, "").into();
@@ -207,7 +207,7 @@ fn preflight_shows_who_may_ask() {
 }
 
 #[test]
-fn open_function_is_told() {
+fn open_function_is_reported() {
     let open = Web { without_token: error(400, "question_missing").into(), ..Web::new() };
     assert_steps(&run(open.clone()), ok_but(&[]), "open, on this machine");
     let web = open.start();
@@ -218,7 +218,7 @@ fn open_function_is_told() {
 }
 
 #[test]
-fn unclear_token_is_told() {
+fn unclear_token_is_reported() {
     let other = Web { without_token: http::response(403, &[], "").into(), ..Web::new() };
     assert_steps(&run(other), ok_but(&[("token", WARN)]), "status 403");
     let config = Web { without_token: error(500, "config").into(), ..Web::new() };
@@ -226,7 +226,7 @@ fn unclear_token_is_told() {
 }
 
 #[test]
-fn pieces_that_are_held_back_are_told() {
+fn pieces_that_are_held_back_are_reported() {
     let web = Web::new();
     let slow = Upstream::by_request(move |_, request| {
         if request.line().starts_with("POST") {
@@ -242,7 +242,7 @@ fn pieces_that_are_held_back_are_told() {
 }
 
 #[test]
-fn version_is_told_by_a_web_function() {
+fn web_function_has_a_version() {
     let health = |health: Vec<u8>| run(Web { health: health.into(), ..Web::new() });
     let broken = json!({"version": "9.8.7", "settings": "ASK_TIMEOUT is wrong"});
     let run = health(http::json_response(200, &broken));

@@ -310,9 +310,17 @@ fn provider_without_a_list_is_checked_by_its_answer() {
 fn region_is_refused() {
     let refusal = || chat::error(403, "unsupported_country_region_territory", "not here");
     let run = check(&provider(refusal(), refusal())).run();
-    assert_steps(&run, [OK, OK, OK, OK, SKIP, SKIP, BAD, SKIP], "does not serve the region");
+    assert_steps(
+        &run,
+        [OK, OK, OK, OK, SKIP, SKIP, BAD, SKIP],
+        "does not serve the region of this machine",
+    );
     let run = check(&provider(known(), refusal())).run();
-    assert_steps(&run, [OK, OK, OK, OK, OK, OK, BAD, SKIP], "does not serve the region");
+    assert_steps(
+        &run,
+        [OK, OK, OK, OK, OK, OK, BAD, SKIP],
+        "does not serve the region of this machine",
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Standard input: when it is read, and what is told.
+//! Standard input: when it is read, and the line while it has no end.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -58,7 +58,7 @@ fn other_input_is_not_read_with_a_question() {
 }
 
 #[test]
-fn waiting_for_input_is_told_after_two_seconds() {
+fn waiting_for_input_is_reported_after_two_seconds() {
     for (locale, chinese) in [("C", false), ("zh_CN.UTF-8", true)] {
         let upstream = Upstream::always(chat::completion("Yes."));
         let (reader, mut writer) = io::pipe().unwrap();

@@ -1,4 +1,4 @@
-//! Where settings come from: options, the environment, a file.
+//! The sources of settings: options, the environment, a file.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -3,43 +3,31 @@
 use std::time::{Duration, Instant};
 
 use ask_core::Failure;
-use ask_core::completion::{AttemptError, budget};
 use ask_core::lang::{Lang, Localized};
-use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
 use serde_json::Value;
 
+use super::fetch::{Reply, explain, fetch};
 use super::network::Route;
-use super::report::{Report, Status, Step};
-use super::seconds;
+use super::preflight::report_preflight;
+use super::report::{Report, Status, Step, seconds};
 use super::settings::{report_file, report_proxy, report_settings};
 use crate::terminal::address::Address;
 use crate::terminal::provider::TIME_LIMIT;
 use crate::terminal::remote::{self, Function, Question};
 use crate::terminal::reply::ReplyError;
 use crate::terminal::variables::Variables;
-use crate::upstream::{READ_BUFFER, RequestError, UpstreamClient};
+use crate::upstream::{RequestError, UpstreamClient};
 
 /// The question. Its answer has enough pieces to tell a stream from a reply that is held back.
 const QUESTION: &str = "Count from 1 to 30, one number per line, and write nothing else.";
-
-/// The origin of the preflight, which no function has in its list.
-const FOREIGN_ORIGIN: &str = "https://page.example";
-
-/// The request headers that pages send.
-const PAGE_HEADERS: &str = "authorization,content-type,x-ask-token";
-
-/// Maximum size of a reply that is read, in bytes.
-const MAX_REPLY: usize = 64 << 10;
 
 /// A wait for the first piece after which a burst of all pieces was held back.
 const SHORT_WAIT: Duration = Duration::from_millis(500);
 
 /// The steps that need a connection.
-const ON_LINE: &[Step] = &[
+const CONNECTED_STEPS: &[Step] = &[
     Step::Answer,
     Step::ContentType,
     Step::Preflight,
@@ -48,20 +36,6 @@ const ON_LINE: &[Step] = &[
     Step::Limit,
     Step::Version,
 ];
-
-/// A whole reply.
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
-}
-
-impl Reply {
-    /// Returns the code of a failure of the function's own.
-    fn code(&self) -> &str {
-        self.headers.get("x-error-code").and_then(|code| code.to_str().ok()).unwrap_or_default()
-    }
-}
 
 /// The answer to [`QUESTION`], or to the question of a link.
 struct Answer {
@@ -91,23 +65,23 @@ pub(super) fn check(
     let Ok(function) = Function::new(address, variables, is_token_given, lang) else {
         let steps = [Step::Proxy, Step::Name, Step::Connect, Step::Tls];
         report.skip(&steps, Step::Settings);
-        return report.skip(ON_LINE, Step::Settings);
+        return report.skip(CONNECTED_STEPS, Step::Settings);
     };
     report_proxy(variables, &function.settings, report);
     let explain = |failure: Failure| ReplyError::from(failure).message;
     let proxy = function.settings.proxy.as_ref();
     let route = match Route::open(&function.address.base, proxy, explain, report) {
         Ok(route) => route,
-        Err(failed) => return report.skip(ON_LINE, failed),
+        Err(failed) => return report.skip(CONNECTED_STEPS, failed),
     };
     // Without a question, no model is asked.
     let without_token = fetch(&function, Method::GET, function.address.without_query(), &[]);
     if let Err(failed) = route.report(without_token.as_ref().err(), report) {
-        return report.skip(ON_LINE, failed);
+        return report.skip(CONNECTED_STEPS, failed);
     }
     let answer = ask(&function);
     report_answer(&answer, report);
-    report_preflight(&function, answer.as_ref().ok(), report);
+    report_preflight(&function, answer.as_ref().ok().map(|answer| &answer.headers), report);
     report_token(&function.address, without_token, report);
     let health = fetch(&function, Method::GET, function.address.health(), &[]);
     let version = health.as_ref().ok().and_then(version);
@@ -127,31 +101,6 @@ fn report_address(address: &Address, report: &mut Report<'_>) {
         true => report.ok(Step::Address, format!("{url}, signed link"), format!("{url}，签名链接")),
         false => report.ok(Step::Address, url.clone(), url),
     }
-}
-
-/// Sends a request without a token and reads the reply.
-fn fetch(
-    function: &Function,
-    method: Method,
-    uri: Uri,
-    headers: &[(HeaderName, &'static str)],
-) -> Result<Reply, RequestError> {
-    let request = || {
-        let mut request = function.request(method.clone(), uri.clone(), false)?;
-        for (name, value) in headers {
-            request.headers_mut().insert(name, HeaderValue::from_static(value));
-        }
-        Ok(request)
-    };
-    let deadline = Instant::now() + budget(&function.settings, None);
-    let mut response = function.client.send(request, deadline)?;
-    let (mut body, mut bytes) = (Vec::new(), [0; READ_BUFFER]);
-    while body.len() < MAX_REPLY
-        && let Ok(read @ 1..) = response.read(&mut bytes)
-    {
-        body.extend_from_slice(&bytes[..read]);
-    }
-    Ok(Reply { status: response.head.status, headers: response.head.headers, body })
 }
 
 fn ask(function: &Function) -> Result<Answer, ReplyError> {
@@ -208,73 +157,11 @@ fn report_answer(answer: &Result<Answer, ReplyError>, report: &mut Report<'_>) {
     }
 }
 
-fn report_preflight(function: &Function, answer: Option<&Answer>, report: &mut Report<'_>) {
-    let headers = [
-        (ORIGIN, FOREIGN_ORIGIN),
-        (ACCESS_CONTROL_REQUEST_METHOD, "POST"),
-        (ACCESS_CONTROL_REQUEST_HEADERS, PAGE_HEADERS),
-    ];
-    let reply = fetch(function, Method::OPTIONS, function.address.without_query(), &headers);
-    let (status, message) = match reply {
-        Err(error) => (Status::Failure, explain_request(error)),
-        // A local server may refuse it as a whole.
-        Ok(reply) if reply.status == StatusCode::FORBIDDEN && function.address.is_loopback() => {
-            (Status::Ok, not_allowed())
-        }
-        Ok(reply) => preflight(&reply, answer),
-    };
-    report.add(Step::Preflight, status, message);
-}
-
-/// Returns what a browser would make of the reply to a preflight.
-fn preflight(reply: &Reply, answer: Option<&Answer>) -> (Status, Localized) {
-    let count = |headers: &HeaderMap| headers.get_all(ACCESS_CONTROL_ALLOW_ORIGIN).iter().count();
-    let is_doubled = count(&reply.headers) > 1 || answer.is_some_and(|it| count(&it.headers) > 1);
-    let text = |name: HeaderName| {
-        let value = reply.headers.get(name).and_then(|value| value.to_str().ok());
-        value.unwrap_or_default().to_ascii_lowercase()
-    };
-    let allowed = text(ACCESS_CONTROL_ALLOW_HEADERS);
-    let allows = |name: &str| allowed == "*" || allowed.split(',').any(|it| it.trim() == name);
-    let status = reply.status.as_u16();
-    if is_doubled {
-        let en = "Access-Control-Allow-Origin comes twice, which browsers refuse: switch CORS off \
-                  at the Function URL";
-        let zh = "Access-Control-Allow-Origin 出现了两次，浏览器会拒绝：请在函数 URL 里关闭 CORS";
-        (Status::Failure, Localized::new(en, zh))
-    } else if !reply.status.is_success() {
-        let en = format!("status {status}: pages of other origins cannot ask");
-        (Status::Failure, Localized::new(en, format!("状态码 {status}：其他来源的网页无法提问")))
-    } else if count(&reply.headers) == 0 && text(ACCESS_CONTROL_ALLOW_METHODS).is_empty() {
-        let en = "no CORS headers: pages of other origins cannot ask";
-        (Status::Warning, Localized::new(en, "没有 CORS 响应头：其他来源的网页无法提问"))
-    } else if count(&reply.headers) == 0 {
-        (Status::Ok, not_allowed())
-    } else if let Some(missing) = PAGE_HEADERS.split(',').find(|name| !allows(name)) {
-        let en =
-            format!("pages may not send {missing}: a gateway answers in place of the function");
-        let zh = format!("网页不能发送 {missing}：网关代替函数作了答复");
-        (Status::Warning, Localized::new(en, zh))
-    } else {
-        let origin = text(ACCESS_CONTROL_ALLOW_ORIGIN);
-        let en = format!("pages may ask (Access-Control-Allow-Origin: {origin})");
-        let zh = format!("网页可以提问（Access-Control-Allow-Origin: {origin}）");
-        (Status::Ok, Localized::new(en, zh))
-    }
-}
-
-fn not_allowed() -> Localized {
-    Localized::new(
-        "pages of other origins may not ask, but for those in ASK_ORIGINS",
-        "其他来源的网页不能提问，ASK_ORIGINS 中的除外",
-    )
-}
-
 /// Reports by a request without a token whether the function asks for one.
 fn report_token(address: &Address, reply: Result<Reply, RequestError>, report: &mut Report<'_>) {
     let reply = match reply {
         Ok(reply) => reply,
-        Err(error) => return report.add(Step::Token, Status::Failure, explain_request(error)),
+        Err(error) => return report.add(Step::Token, Status::Failure, explain(error)),
     };
     match reply.code() {
         "token" | "link" => report.ok(Step::Token, "asked for", "需要令牌"),
@@ -393,10 +280,6 @@ fn report_version(
             );
             report.add(Step::Version, Status::Skipped, message);
         }
-        (None, Err(error)) => report.add(Step::Version, Status::Failure, explain_request(error)),
+        (None, Err(error)) => report.add(Step::Version, Status::Failure, explain(error)),
     }
-}
-
-fn explain_request(error: RequestError) -> Localized {
-    ReplyError::from(AttemptError::from(error).failure).message
 }

@@ -3,16 +3,16 @@
 //! - `report`: the lines. `settings`: which are set, and where.
 //! - `network`: name, connection and TLS, for both checks.
 //! - `provider`, with `models`: the provider, as the function would use it.
-//! - `function`: a deployed function.
+//! - `function`, with `fetch` and `preflight`: a deployed function.
 
+mod fetch;
 mod function;
 mod models;
 mod network;
+mod preflight;
 mod provider;
 mod report;
 mod settings;
-
-use std::time::Duration;
 
 use ask_core::lang::Lang;
 
@@ -26,7 +26,7 @@ use super::variables::{Override, Variables};
 /// Runs the check and writes its report.
 ///
 /// # Errors
-/// [`Error::NotWell`] if there is something to change.
+/// [`Error::Reported`] if there is something to change.
 pub(super) fn run(args: CheckArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
     let address = args.url.as_deref().map(Address::parse).transpose()?;
     let model = Override::new("OPENAI_MODEL", "--model", args.model);
@@ -40,12 +40,4 @@ pub(super) fn run(args: CheckArgs, output: &mut Output, lang: Lang) -> Result<()
         Some(address) => function::check(address, &variables, is_token_given, lang, &mut report),
     }
     report.finish()
-}
-
-/// Returns a duration with its unit, such as `12 ms` or `3.45 s`.
-fn seconds(duration: Duration) -> String {
-    match duration.as_millis() {
-        millis @ ..1000 => format!("{millis} ms"),
-        _ => format!("{:.2} s", duration.as_secs_f64()),
-    }
 }

@@ -11,8 +11,7 @@ use ask_core::completion::{AttemptError, ConnectError, UpstreamError};
 use ask_core::lang::Localized;
 use ask_core::settings::{BaseUrl, ProxyScheme, ProxyUrl};
 
-use super::report::{Report, Status, Step};
-use super::seconds;
+use super::report::{Report, Status, Step, seconds};
 use crate::upstream::RequestError;
 
 /// Timeout of a name, and of all connections.

@@ -12,8 +12,7 @@ use ask_core::{Failure, Settings};
 
 use super::models::{Listing, list, state};
 use super::network::Route;
-use super::report::{Report, Status, Step};
-use super::seconds;
+use super::report::{Report, Status, Step, seconds};
 use super::settings::{report_file, report_proxy, report_settings};
 use crate::attempts::first_success;
 use crate::terminal::error::sentence;
@@ -24,7 +23,7 @@ use crate::upstream::{RequestError, UpstreamClient};
 const QUESTION: &str = "Reply with the word: ok";
 
 /// The steps that need a connection.
-const ON_LINE: &[Step] = &[Step::Key, Step::Model, Step::Region, Step::Answer];
+const CONNECTED_STEPS: &[Step] = &[Step::Key, Step::Model, Step::Region, Step::Answer];
 
 /// The first answer.
 struct FirstAnswer {
@@ -54,18 +53,18 @@ pub(super) fn check(variables: &Variables, report: &mut Report<'_>) {
     let route = Route::open(&settings.base_url, settings.proxy.as_ref(), explain, report);
     let route = match route {
         Ok(route) => route,
-        Err(failed) => return report.skip(ON_LINE, failed),
+        Err(failed) => return report.skip(CONNECTED_STEPS, failed),
     };
     let deadline = || Instant::now() + budget(&settings, None);
     let first = list(client, &settings, settings.keys.first(), deadline());
     if let Err(failed) = route.report(first.as_ref().err(), report) {
-        return report.skip(ON_LINE, failed);
+        return report.skip(CONNECTED_STEPS, failed);
     }
     let others = settings.keys.iter().skip(1);
     let others = others.map(|key| list(client, &settings, Some(key), deadline()));
-    let listings: Vec<_> = [first].into_iter().chain(others).map(said).collect();
+    let listings: Vec<_> = [first].into_iter().chain(others).map(flatten).collect();
     match settings.keys.is_empty() {
-        true => report.skip(ON_LINE, Step::Settings),
+        true => report.skip(CONNECTED_STEPS, Step::Settings),
         false => report_provider(client, &settings, &listings, report),
     }
 }
@@ -88,25 +87,19 @@ fn report_provider(
         (false, Some(_)) => Err(Step::Settings),
         (false, None) => Ok(first_answer(client, settings)),
     };
-    let is_served = |listing: &Result<Listing, Failure>| matches!(listing, Ok(Listing::Models(_)));
-    let refused_region = |failure: Option<&Failure>| failure == Some(&Failure::UpstreamRegion);
-    let region = match &answer {
-        Ok(answer) if refused_region(answer.as_ref().err()) => Status::Failure,
-        _ if listings.iter().any(|listing| refused_region(listing.as_ref().err())) => {
-            Status::Failure
-        }
-        Ok(Ok(_)) => Status::Ok,
-        _ if listings.iter().any(is_served) => Status::Ok,
-        _ => Status::Skipped,
-    };
+    let failures = listings.iter().filter_map(|listing| listing.as_ref().err());
+    let failures = failures.chain(answer.iter().filter_map(|answer| answer.as_ref().err()));
+    let is_refused_here = failures.into_iter().any(|it| *it == Failure::UpstreamRegion);
+    let is_served = matches!(answer, Ok(Ok(_)))
+        || listings.iter().any(|listing| matches!(listing, Ok(Listing::Models(_))));
     report_models(settings, listings, &answer, report);
-    match region {
-        Status::Ok => report.ok(Step::Region, "served", "可用"),
-        Status::Failure => {
-            report.add(Step::Region, Status::Failure, sentence(&Failure::UpstreamRegion));
-            return report.skip(&[Step::Answer], Step::Region);
-        }
-        _ => report.skip(&[Step::Region], Step::Key),
+    if is_refused_here {
+        report.add(Step::Region, Status::Failure, sentence(&Failure::UpstreamRegion));
+        return report.skip(&[Step::Answer], Step::Region);
+    }
+    match is_served {
+        true => report.ok(Step::Region, "served", "可用"),
+        false => report.skip(&[Step::Region], Step::Key),
     }
     match answer {
         Err(failed) => report.skip(&[Step::Answer], failed),
@@ -232,13 +225,13 @@ impl FirstAnswer {
 }
 
 /// Returns what the provider said, or the failure of the request.
-fn said(listing: Result<Result<Listing, Failure>, RequestError>) -> Result<Listing, Failure> {
+fn flatten(listing: Result<Result<Listing, Failure>, RequestError>) -> Result<Listing, Failure> {
     listing.unwrap_or_else(|error| Err(AttemptError::from(error).failure))
 }
 
 fn skip_all(report: &mut Report<'_>) {
     report.skip(&[Step::Proxy, Step::Name, Step::Connect, Step::Tls], Step::Settings);
-    report.skip(ON_LINE, Step::Settings);
+    report.skip(CONNECTED_STEPS, Step::Settings);
 }
 
 /// Returns whether no connection can be tried without this variable.

@@ -1,10 +1,12 @@
 //! The report of a check: a line for each step.
 
+use std::time::Duration;
+
 use ask_core::lang::{Lang, Localized};
 use serde_json::json;
 
 use crate::terminal::error::Error;
-use crate::terminal::output::Output;
+use crate::terminal::output::{Output, single_line};
 
 /// A step of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +144,7 @@ impl<'a> Report<'a> {
             "{}  {}  {}\n",
             padded(status.get(self.lang), 7),
             padded(step.get(self.lang), 12),
-            message.replace('\n', " "),
+            single_line(message),
         );
         if self.written.is_ok() {
             self.written = self.output.write(&line);
@@ -169,7 +171,7 @@ impl<'a> Report<'a> {
     /// Ends the report.
     ///
     /// # Errors
-    /// [`Error::NotWell`] if there is a warning or a failure, and the errors of the output.
+    /// [`Error::Reported`] if there is a warning or a failure, and the errors of the output.
     pub(super) fn finish(self) -> Result<(), Error> {
         self.written?;
         if let Some(steps) = self.json {
@@ -181,7 +183,7 @@ impl<'a> Report<'a> {
             });
             self.output.write(&format!("{report}\n"))?;
         }
-        if self.is_well { Ok(()) } else { Err(Error::NotWell) }
+        if self.is_well { Ok(()) } else { Err(Error::Reported) }
     }
 }
 
@@ -189,4 +191,12 @@ impl<'a> Report<'a> {
 fn padded(text: &str, columns: usize) -> String {
     let width: usize = text.chars().map(|char| if char.is_ascii() { 1 } else { 2 }).sum();
     format!("{text}{}", " ".repeat(columns.saturating_sub(width)))
+}
+
+/// Returns a duration with its unit, such as `12 ms` or `3.45 s`.
+pub(super) fn seconds(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ ..1000 => format!("{millis} ms"),
+        _ => format!("{:.2} s", duration.as_secs_f64()),
+    }
 }
