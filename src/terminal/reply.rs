@@ -213,10 +213,14 @@ impl ReplyDecoder {
         let status = self.status.as_u16();
         if let Some(code) = code {
             let message = self.excerpt(sentence.unwrap_or(&body));
+            let (hint_en, hint_zh) = match code.as_str() {
+                "token" => ("; here: ASK_TOKEN or --token", "；这里用 ASK_TOKEN 或 --token"),
+                _ => ("", ""),
+            };
             return ReplyError {
                 message: Localized::new(
-                    format!("{message} (X-Error-Code: {code})"),
-                    format!("{message}（X-Error-Code: {code}）"),
+                    format!("{message} (X-Error-Code: {code}{hint_en})"),
+                    format!("{message}（X-Error-Code: {code}{hint_zh}）"),
                 ),
                 code: Some(code),
             };
@@ -312,11 +316,11 @@ mod tests {
             decode(response.body(body).unwrap(), 1000, End::Eof).1.unwrap_err()
         };
         let none = ("x-a", "b");
-        let code = ("x-error-code", "token");
-        assert_eq!(error(401, code, "No."), "No. (X-Error-Code: token)");
+        let code = ("x-error-code", "rate");
+        assert_eq!(error(429, code, "No."), "No. (X-Error-Code: rate)");
         assert_eq!(
             error(401, none, r#"{"error":"No.","code":"token"}"#),
-            "No. (X-Error-Code: token)"
+            "No. (X-Error-Code: token; here: ASK_TOKEN or --token)"
         );
         assert!(error(301, ("location", "https://b/"), "").contains("redirects to https://b/"));
         assert!(error(200, none, "<html>").contains("web page"));

@@ -116,9 +116,13 @@ fn question_of_a_link_is_asked_by_its_query() {
 fn failure_shows_sentence_and_code() {
     let function = Upstream::always(error(401, "token", "The token is wrong."));
     let run = ask(&function, &["hi"]).run();
-    run.assert_error(1, "", &["The token is wrong. (X-Error-Code: token)"]);
+    run.assert_error(
+        1,
+        "",
+        &["The token is wrong. (X-Error-Code: token; here: ASK_TOKEN or --token)"],
+    );
     let chinese = ask(&function, &["hi"]).set("LANG", "zh_CN.UTF-8").run();
-    chinese.assert_error(1, "", &["（X-Error-Code: token）"]);
+    chinese.assert_error(1, "", &["（X-Error-Code: token；"]);
     let languages: Vec<_> = function
         .requests()
         .iter()
