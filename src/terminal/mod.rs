@@ -1,9 +1,9 @@
 //! The command line: a question, `ask check` and `ask sign`.
 //!
 //! - `args`, `help`: the command line and its help.
-//! - `variables`: where settings come from. `input`: the question. `output`: standard output.
+//! - `variables`: the sources of settings. `input`: the question. `output`: standard output.
 //! - `provider`: asks the provider. `remote` asks a deployed function, at its `address`, and reads
-//!   its `reply`. `finish` tells an answer that was cut.
+//!   its `reply`. `finish` rejects an answer that was cut.
 //! - `check/`: checks the provider or a function, step by step.
 //! - `sign`: signs a link.
 //! - `error`: exit status and sentence of a failure.
@@ -68,41 +68,32 @@ fn execute(command: Command, output: &mut Output, lang: Lang) -> Result<(), Erro
 }
 
 fn ask(args: AskArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
-    let address = args.url.as_deref().map(Address::parse).transpose()?;
-    let in_link = address.as_ref().and_then(Address::question);
-    if in_link.is_some() && (!args.words.is_empty() || args.system.is_some()) {
-        return Err(Error::usage(
-            "the URL already has a question: leave out the words and --system",
-            "网址里已经有问题，请去掉后面的文字和 --system",
-        ));
-    }
-    let question = match in_link {
-        Some(_) => None,
-        None => {
-            let missing = || Error::Usage(help::usage());
-            Some(input::question(&args.words, lang)?.ok_or_else(missing)?)
+    let missing = || Error::Usage(help::usage());
+    let Some(url) = &args.url else {
+        let question = input::question(&args.words, lang)?.ok_or_else(missing)?;
+        let system = Override::new("ASK_SYSTEM_PROMPT", "--system", args.system);
+        let model = Override::new("OPENAI_MODEL", "--model", args.model);
+        let variables = read(args.env_file, [system, model], lang)?;
+        return provider::ask(&variables, &question, output, lang);
+    };
+    let address = Address::parse(url)?;
+    let text = match address.question() {
+        None => Some(input::question(&args.words, lang)?.ok_or_else(missing)?),
+        Some(_) if args.words.is_empty() && args.system.is_none() => None,
+        Some(_) => {
+            return Err(Error::usage(
+                "the URL already has a question: leave out the words and --system",
+                "网址里已经有问题，请去掉后面的文字和 --system",
+            ));
         }
     };
-    match (address, question) {
-        (None, question) => {
-            let system = Override::new("ASK_SYSTEM_PROMPT", "--system", args.system);
-            let model = Override::new("OPENAI_MODEL", "--model", args.model);
-            let variables = read(args.env_file, [system, model], lang)?;
-            provider::ask(&variables, &question.unwrap_or_default(), output, lang)
-        }
-        (Some(address), question) => {
-            let is_token_given = args.token.is_some();
-            let token = Override::new("ASK_TOKEN", "--token", args.token);
-            let variables = read(args.env_file, [token], lang)?;
-            let function = Function::new(address, &variables, is_token_given, lang)?;
-            let question = Question {
-                text: question.as_deref(),
-                system: args.system.as_deref(),
-                model: args.model.as_deref(),
-            };
-            remote::ask(&function, &question, output)
-        }
-    }
+    let is_token_given = args.token.is_some();
+    let token = Override::new("ASK_TOKEN", "--token", args.token);
+    let variables = read(args.env_file, [token], lang)?;
+    let function = Function::new(address, &variables, is_token_given, lang)?;
+    let (text, system) = (text.as_deref(), args.system.as_deref());
+    let question = Question { text, system, model: args.model.as_deref() };
+    remote::ask(&function, &question, output)
 }
 
 /// Reads the variables, and warns about a file that other users can read.

@@ -17,7 +17,7 @@ use super::variables::Variables;
 use crate::attempts::first_success;
 use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient, UpstreamResponse};
 
-/// The time for an answer without `ASK_TIMEOUT`. A person can interrupt it earlier.
+/// The time for an answer without `ASK_TIMEOUT`.
 pub(super) const TIME_LIMIT: Duration = Duration::from_secs(600);
 
 /// A wait before a retry that is worth a line on standard error.
@@ -51,7 +51,7 @@ pub(super) fn ask(
         return Err(Error::Failed(variables.explain(&error)));
     }
     if variables.source("ASK_MAX_QUESTION").is_none() {
-        // The default limits what strangers can spend.
+        // The default limits the cost of a public function.
         settings.max_question = usize::MAX;
     }
     let client =

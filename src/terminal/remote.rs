@@ -17,27 +17,13 @@ use super::finish::check_finish_reason;
 use super::output::Output;
 use super::provider::TIME_LIMIT;
 use super::reply::{ReplyDecoder, ReplyError};
-use super::variables::Variables;
+use super::variables::{Variables, is_proxy};
 use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient};
 
-/// The settings that a request to a function uses.
-pub(super) const SETTINGS: &[&str] = &[
-    "ASK_TOKEN",
-    "ASK_PUBLIC_TOKEN",
-    "ASK_TIMEOUT",
-    "HTTPS_PROXY",
-    "https_proxy",
-    "HTTP_PROXY",
-    "http_proxy",
-    "ALL_PROXY",
-    "all_proxy",
-    "NO_PROXY",
-    "no_proxy",
-    "SSL_CERT_FILE",
-];
+/// The settings that a request to a function uses, beside proxies.
+const SETTINGS: &[&str] = &["ASK_TOKEN", "ASK_PUBLIC_TOKEN", "ASK_TIMEOUT", "SSL_CERT_FILE"];
 
 /// A question to a function.
-#[derive(Default)]
 pub(super) struct Question<'a> {
     /// The question, unless the address has one.
     pub(super) text: Option<&'a str>,
@@ -70,7 +56,7 @@ impl Function {
     ) -> Result<Self, Error> {
         let settings = variables.settings_at(address.origin());
         let explain = |error: &SettingError| Error::Failed(variables.explain(error));
-        if let Some(error) = setting_error(&settings) {
+        if let Some(error) = settings.errors.iter().find(|error| uses(error.variable)) {
             return Err(explain(error));
         }
         let client = UpstreamClient::new(&settings).map_err(|error| explain(&error))?;
@@ -176,9 +162,9 @@ impl Function {
     }
 }
 
-/// Returns the error of a setting that a request to a function uses.
-pub(super) fn setting_error(settings: &Settings) -> Option<&SettingError> {
-    settings.errors.iter().find(|error| SETTINGS.contains(&error.variable))
+/// Returns whether a request to a function uses a setting.
+pub(super) fn uses(variable: &str) -> bool {
+    is_proxy(variable) || SETTINGS.contains(&variable)
 }
 
 /// Asks a function and writes the answer.

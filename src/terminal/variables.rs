@@ -235,7 +235,8 @@ fn file_error(error: &envfile::Error) -> Error {
     Error::failed(error.to_string(), zh)
 }
 
-fn is_proxy(name: &str) -> bool {
+/// Returns whether a variable is `HTTPS_PROXY` or one of its like, in either case.
+pub(super) fn is_proxy(name: &str) -> bool {
     name.to_ascii_lowercase().ends_with("_proxy")
 }
 

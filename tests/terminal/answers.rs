@@ -1,5 +1,7 @@
 //! A question to the provider, and its answer.
 
+use std::io::{self, Read};
+
 use serde_json::json;
 use testkit::{Gate, Turn, Upstream, chat};
 
@@ -22,15 +24,19 @@ fn ended(text: &str, reason: &str) -> String {
 fn words_appear_as_they_come() {
     let gate = Gate::default();
     let upstream = Upstream::always(
-        Turn::from([chat::STREAM, &chat::piece("one\n")].concat())
+        Turn::from([chat::STREAM, &chat::piece("one ")].concat())
             .wait(&gate)
             .send(chat::piece("two") + &chat::finish()),
     );
-    let ask = Ask::new(&upstream).args(&["What", "is", "Rust?"]).spawn();
-    assert_eq!(ask.stdout.next(), "one");
+    let (mut reader, writer) = io::pipe().unwrap();
+    let ask = Ask::new(&upstream).args(&["What", "is", "Rust?"]).stdout(writer).spawn();
+    let mut first = [0; 4];
+    reader.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"one ");
     gate.open();
-    assert_eq!(ask.stdout.next(), "two");
-    assert_eq!(ask.wait().code(), Some(0));
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), ask.wait().code()), ("two\n", Some(0)));
     let body = upstream.request().json();
     assert_eq!(body["messages"], json!([{"role": "user", "content": "What is Rust?"}]));
     assert_eq!(body["stream"], true);

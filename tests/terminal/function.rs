@@ -1,5 +1,7 @@
 //! `--url`: a question to a deployed function.
 
+use std::io::{self, Read};
+
 use scf_emulator::{Emulator, Function, Settings};
 use serde_json::json;
 use testkit::{Gate, Turn, Upstream, chat, http};
@@ -33,16 +35,20 @@ fn ask(function: &Upstream, args: &[&str]) -> Ask {
 #[test]
 fn web_function_streams_its_words() {
     let gate = Gate::default();
-    let start = http::chunk(&format!("id: 1\ndata: {}\n\n", json!({"text": "one\n"})));
+    let start = http::chunk(&format!("id: 1\ndata: {}\n\n", json!({"text": "one "})));
     let rest = http::chunk(": keep-alive\n\n") + &http::chunk(&events(&["two"], None));
     let function = Upstream::always(
         Turn::from([chat::STREAM, &start].concat()).wait(&gate).send(rest + "0\r\n\r\n"),
     );
-    let ask = ask(&function, &["What", "is", "Rust?"]).spawn();
-    assert_eq!(ask.stdout.next(), "one");
+    let (mut reader, writer) = io::pipe().unwrap();
+    let ask = ask(&function, &["What", "is", "Rust?"]).stdout(writer).spawn();
+    let mut first = [0; 4];
+    reader.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"one ");
     gate.open();
-    assert_eq!(ask.stdout.next(), "two");
-    assert_eq!(ask.wait().code(), Some(0));
+    let mut rest = String::new();
+    reader.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), ask.wait().code()), ("two\n", Some(0)));
     let request = function.request();
     assert_eq!(request.line(), "POST /?format=sse HTTP/1.1");
     assert_eq!(request.json(), json!({"question": "What is Rust?"}));

@@ -1,4 +1,4 @@
-//! Small requests to a function, without a token.
+//! Small requests, read to their end.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use crate::terminal::remote::Function;
 use crate::terminal::reply::ReplyError;
-use crate::upstream::{READ_BUFFER, RequestError};
+use crate::upstream::{READ_BUFFER, RequestError, UpstreamResponse};
 
 /// Maximum size of a reply that is read, in bytes.
 const MAX_REPLY: usize = 64 << 10;
@@ -27,7 +27,7 @@ impl Reply {
     }
 }
 
-/// Sends a request without a token and reads the reply.
+/// Sends a request to a function, without a token, and reads the reply.
 pub(super) fn fetch(
     function: &Function,
     method: Method,
@@ -43,16 +43,22 @@ pub(super) fn fetch(
     };
     let deadline = Instant::now() + budget(&function.settings, None);
     let mut response = function.client.send(request, deadline)?;
+    let body = read_body(&mut response, MAX_REPLY);
+    Ok(Reply { status: response.head.status, headers: response.head.headers, body })
+}
+
+/// Reads a body, up to about `max` bytes, or as much of it as arrives.
+pub(super) fn read_body(response: &mut UpstreamResponse, max: usize) -> Vec<u8> {
     let (mut body, mut bytes) = (Vec::new(), [0; READ_BUFFER]);
-    while body.len() < MAX_REPLY
+    while body.len() < max
         && let Ok(read @ 1..) = response.read(&mut bytes)
     {
         body.extend_from_slice(&bytes[..read]);
     }
-    Ok(Reply { status: response.head.status, headers: response.head.headers, body })
+    body
 }
 
 /// Returns the sentence of a request without a reply.
-pub(super) fn explain(error: RequestError) -> Localized {
+pub(super) fn explain_request(error: RequestError) -> Localized {
     ReplyError::from(AttemptError::from(error).failure).message
 }

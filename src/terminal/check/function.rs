@@ -8,7 +8,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use serde_json::Value;
 
-use super::fetch::{Reply, explain, fetch};
+use super::fetch::{Reply, explain_request, fetch};
 use super::network::Route;
 use super::preflight::report_preflight;
 use super::report::{Report, Status, Step, seconds};
@@ -51,6 +51,7 @@ pub(super) fn check(
     address: Address,
     variables: &Variables,
     is_token_given: bool,
+    model: Option<&str>,
     lang: Lang,
     report: &mut Report<'_>,
 ) {
@@ -58,8 +59,7 @@ pub(super) fn check(
     report.set_target(address.without_query().to_string());
     let settings = variables.settings_at(address.origin());
     let client = UpstreamClient::new(&settings);
-    let is_used = |name: &str| remote::SETTINGS.contains(&name);
-    report_settings(variables, &settings, is_used, client.err().as_ref(), report);
+    report_settings(variables, &settings, remote::uses, client.err().as_ref(), report);
     report_file(variables, report);
     report_address(&address, report);
     let Ok(function) = Function::new(address, variables, is_token_given, lang) else {
@@ -79,7 +79,7 @@ pub(super) fn check(
     if let Err(failed) = route.report(without_token.as_ref().err(), report) {
         return report.skip(CONNECTED_STEPS, failed);
     }
-    let answer = ask(&function);
+    let answer = ask(&function, model);
     report_answer(&answer, report);
     report_preflight(&function, answer.as_ref().ok().map(|answer| &answer.headers), report);
     report_token(&function.address, without_token, report);
@@ -103,9 +103,9 @@ fn report_address(address: &Address, report: &mut Report<'_>) {
     }
 }
 
-fn ask(function: &Function) -> Result<Answer, ReplyError> {
+fn ask(function: &Function, model: Option<&str>) -> Result<Answer, ReplyError> {
     let is_in_link = function.address.question().is_some();
-    let question = Question { text: (!is_in_link).then_some(QUESTION), ..Question::default() };
+    let question = Question { text: (!is_in_link).then_some(QUESTION), system: None, model };
     let start = Instant::now();
     let deadline = start + function.settings.timeout.unwrap_or(TIME_LIMIT);
     let mut pieces = Vec::new();
@@ -161,7 +161,7 @@ fn report_answer(answer: &Result<Answer, ReplyError>, report: &mut Report<'_>) {
 fn report_token(address: &Address, reply: Result<Reply, RequestError>, report: &mut Report<'_>) {
     let reply = match reply {
         Ok(reply) => reply,
-        Err(error) => return report.add(Step::Token, Status::Failure, explain(error)),
+        Err(error) => return report.add(Step::Token, Status::Failure, explain_request(error)),
     };
     match reply.code() {
         "token" | "link" => report.ok(Step::Token, "asked for", "需要令牌"),
@@ -178,7 +178,7 @@ fn report_token(address: &Address, reply: Result<Reply, RequestError>, report: &
         "" => {
             let status = reply.status.as_u16();
             let message = Localized::new(
-                format!("not known: the reply (status {status}) is not the function's"),
+                format!("unknown: the reply (status {status}) is not the function's"),
                 format!("无法判断：返回的不是函数的回复（状态码 {status}）"),
             );
             report.add(Step::Token, Status::Warning, message);
@@ -270,16 +270,16 @@ fn report_version(
             report.add(Step::Version, Status::Failure, Localized::new(message.clone(), message));
         }
         (None, Ok(reply)) if !reply.code().is_empty() => {
-            report.ok(Step::Version, "not told by an event function", "事件函数不提供版本")
+            report.ok(Step::Version, "unknown: an event function", "未知：事件函数不提供版本")
         }
         (None, Ok(reply)) => {
             let status = reply.status.as_u16();
             let message = Localized::new(
-                format!("not known: /healthz replied with status {status}"),
+                format!("unknown: /healthz replied with status {status}"),
                 format!("未知：/healthz 返回了状态码 {status}"),
             );
             report.add(Step::Version, Status::Skipped, message);
         }
-        (None, Err(error)) => report.add(Step::Version, Status::Failure, explain(error)),
+        (None, Err(error)) => report.add(Step::Version, Status::Failure, explain_request(error)),
     }
 }

@@ -29,7 +29,7 @@ use super::variables::{Override, Variables};
 /// [`Error::Reported`] if there is something to change.
 pub(super) fn run(args: CheckArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
     let address = args.url.as_deref().map(Address::parse).transpose()?;
-    let model = Override::new("OPENAI_MODEL", "--model", args.model);
+    let model = Override::new("OPENAI_MODEL", "--model", args.model.clone());
     let is_token_given = args.token.is_some();
     let token = Override::new("ASK_TOKEN", "--token", args.token);
     let overrides = [model, token].into_iter().flatten().collect();
@@ -37,7 +37,10 @@ pub(super) fn run(args: CheckArgs, output: &mut Output, lang: Lang) -> Result<()
     let mut report = Report::new(output, lang, args.json);
     match address {
         None => provider::check(&variables, &mut report),
-        Some(address) => function::check(address, &variables, is_token_given, lang, &mut report),
+        Some(address) => {
+            let model = args.model.as_deref();
+            function::check(address, &variables, is_token_given, model, lang, &mut report);
+        }
     }
     report.finish()
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use ask_core::completion::{AttemptError, End, request};
+use ask_core::completion::{End, request};
 use ask_core::lang::Localized;
 use ask_core::settings::{Redactor, Secret};
 use ask_core::{Failure, Settings};
@@ -11,8 +11,9 @@ use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use super::fetch::read_body;
 use super::report::Status;
-use crate::upstream::{READ_BUFFER, RequestError, UpstreamClient};
+use crate::upstream::{RequestError, UpstreamClient};
 
 /// Maximum size of the list, in bytes.
 const MAX_LIST: usize = 8 << 20;
@@ -47,26 +48,19 @@ pub(super) fn list(
 ) -> Result<Result<Listing, Failure>, RequestError> {
     let request = || list_request(settings, key);
     let mut response = client.send(request, deadline)?;
-    let (mut body, mut bytes) = (Vec::new(), [0; READ_BUFFER]);
-    while body.len() < MAX_LIST
-        && let Ok(read @ 1..) = response.read(&mut bytes)
-    {
-        body.extend_from_slice(&bytes[..read]);
-    }
+    let body = read_body(&mut response, MAX_LIST);
     let status = response.head.status;
     let has_no_list = matches!(
         status,
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED
     );
     if status.is_success() {
-        return Ok(Ok(
-            parse(&body, &settings.redactor()).map_or(Listing::None(status), Listing::Models)
-        ));
+        let models = parse(&body, &settings.redactor());
+        return Ok(Ok(models.map_or(Listing::None(status), Listing::Models)));
     }
     let mut decoder = client.decoder(&response.head);
-    let failed: Result<_, AttemptError> =
-        decoder.decode(&body).and_then(|()| decoder.finish(End::Eof));
-    Ok(match failed {
+    let decoded = decoder.decode(&body).and_then(|()| decoder.finish(End::Eof));
+    Ok(match decoded {
         Err(error) if !has_no_list => Err(error.failure),
         _ => Ok(Listing::None(status)),
     })

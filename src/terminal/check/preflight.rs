@@ -7,7 +7,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 
-use super::fetch::{Reply, explain, fetch};
+use super::fetch::{Reply, explain_request, fetch};
 use super::report::{Report, Status, Step};
 use crate::terminal::remote::Function;
 
@@ -31,7 +31,7 @@ pub(super) fn report_preflight(
     ];
     let reply = fetch(function, Method::OPTIONS, function.address.without_query(), &headers);
     let (status, message) = match reply {
-        Err(error) => (Status::Failure, explain(error)),
+        Err(error) => (Status::Failure, explain_request(error)),
         // A local server may refuse it as a whole.
         Ok(reply) if reply.status == StatusCode::FORBIDDEN && function.address.is_loopback() => {
             (Status::Ok, not_allowed())

@@ -16,7 +16,7 @@ use super::report::{Report, Status, Step, seconds};
 use super::settings::{report_file, report_proxy, report_settings};
 use crate::attempts::first_success;
 use crate::terminal::error::sentence;
-use crate::terminal::variables::Variables;
+use crate::terminal::variables::{Variables, is_proxy};
 use crate::upstream::{RequestError, UpstreamClient};
 
 /// The question. Its answer takes few tokens.
@@ -39,8 +39,8 @@ pub(super) fn check(variables: &Variables, report: &mut Report<'_>) {
     report.set_target(settings.base_url.completions_uri().to_string());
     let client = UpstreamClient::new(&settings);
     report_settings(variables, &settings, |_| true, client.as_ref().err(), report);
-    let missing = SettingError::missing("OPENAI_API_KEY");
-    if settings.error().as_ref() == Some(&missing) {
+    if variables.source("OPENAI_API_KEY").is_none() {
+        let missing = SettingError::missing("OPENAI_API_KEY");
         report.add(Step::Settings, Status::Failure, variables.explain(&missing));
     }
     report_file(variables, report);
@@ -79,17 +79,21 @@ fn report_provider(
     for (index, listing) in listings.iter().enumerate() {
         report_key(listing, (listings.len() > 1).then_some(index + 1), report);
     }
-    let is_refused = |listing: &Result<Listing, Failure>| {
-        matches!(listing, Err(Failure::UpstreamKey | Failure::UpstreamRegion))
+    let failures = || listings.iter().filter_map(|listing| listing.as_ref().err());
+    let count = |failure: &Failure| failures().filter(|found| *found == failure).count();
+    let answer = if count(&Failure::UpstreamRegion) > 0 {
+        Err(Step::Region)
+    } else if count(&Failure::UpstreamKey) == listings.len() {
+        Err(Step::Key)
+    } else if settings.error().is_some() {
+        Err(Step::Settings)
+    } else {
+        Ok(first_answer(client, settings))
     };
-    let answer = match (listings.iter().all(is_refused), settings.error()) {
-        (true, _) => Err(Step::Key),
-        (false, Some(_)) => Err(Step::Settings),
-        (false, None) => Ok(first_answer(client, settings)),
+    let is_refused_here = match &answer {
+        Ok(answer) => answer.as_ref().err() == Some(&Failure::UpstreamRegion),
+        Err(failed) => *failed == Step::Region,
     };
-    let failures = listings.iter().filter_map(|listing| listing.as_ref().err());
-    let failures = failures.chain(answer.iter().filter_map(|answer| answer.as_ref().err()));
-    let is_refused_here = failures.into_iter().any(|it| *it == Failure::UpstreamRegion);
     let is_served = matches!(answer, Ok(Ok(_)))
         || listings.iter().any(|listing| matches!(listing, Ok(Listing::Models(_))));
     report_models(settings, listings, &answer, report);
@@ -117,7 +121,7 @@ fn report_key(listing: &Result<Listing, Failure>, number: Option<usize>, report:
         }
         Ok(Listing::None(status)) => {
             let status = status.as_u16();
-            let en = format!("not known: the provider has no list of models (status {status})");
+            let en = format!("unknown: the provider has no list of models (status {status})");
             let zh = format!("无法单独检查：模型服务商没有模型列表（状态码 {status}）");
             (Status::Skipped, Localized::new(en, zh))
         }
@@ -170,7 +174,7 @@ fn report_models(
                 _ => (
                     Status::Skipped,
                     Localized::new(
-                        format!("{name}: not known without a list"),
+                        format!("{name}: unknown without a list"),
                         format!("{name}：没有列表，无法检查"),
                     ),
                 ),
@@ -207,7 +211,7 @@ impl FirstAnswer {
                 format!("{asked} + {answered} tokens"),
                 format!("{asked} + {answered} 个 token"),
             ),
-            _ => Localized::new("tokens not told", "未说明 token 数"),
+            _ => Localized::new("token count unknown", "token 数未知"),
         };
         let (en, zh) = (
             format!("after {time}, by {model}, {}", tokens.en),
@@ -236,6 +240,5 @@ fn skip_all(report: &mut Report<'_>) {
 
 /// Returns whether no connection can be tried without this variable.
 fn is_about_connections(variable: &str) -> bool {
-    let variable = variable.to_ascii_uppercase();
-    variable.ends_with("_PROXY") || ["OPENAI_BASE_URL", "SSL_CERT_FILE"].contains(&&*variable)
+    is_proxy(variable) || ["OPENAI_BASE_URL", "SSL_CERT_FILE"].contains(&variable)
 }

@@ -5,7 +5,7 @@ use ask_core::lang::Localized;
 use ask_core::settings::{ProxyScheme, SettingError, VARIABLES};
 
 use super::report::{Report, Status, Step};
-use crate::terminal::variables::Variables;
+use crate::terminal::variables::{Variables, is_proxy};
 
 /// Reports each variable that is set, with the place that sets it. Never shows a value.
 ///
@@ -19,11 +19,11 @@ pub(super) fn report_settings(
 ) {
     let listen = settings.listen.as_ref().err();
     let errors: Vec<_> = settings.errors.iter().chain(listen).chain(more).collect();
-    let names = VARIABLES.iter().flat_map(|name| [name.to_ascii_lowercase(), (*name).to_owned()]);
-    let is_name = |name: &String| {
-        name.ends_with("_proxy") || !name.starts_with(|char: char| char.is_ascii_lowercase())
-    };
-    for name in names.filter(is_name).filter(|name| is_used(name)) {
+    let names = VARIABLES.iter().flat_map(|name| {
+        let lower = is_proxy(name).then(|| name.to_ascii_lowercase());
+        lower.into_iter().chain([(*name).to_owned()])
+    });
+    for name in names.filter(|name| is_used(name)) {
         let error = errors.iter().find(|error| error.variable == name);
         let (status, message) = match (variables.source(&name), error) {
             (_, Some(error)) => (Status::Failure, variables.explain(error)),
