@@ -11,7 +11,7 @@ use ask_core::json::replace_lone_surrogates;
 use ask_core::request::RequestContext;
 use ask_core::settings::{Redactor, ReplyForm};
 use ask_core::{Answer, AskRequest, Failure, Settings};
-use ask_host::{print_line, random_id};
+use ask_host::{print_line, random, random_id};
 use http::{Request, Response};
 use scf_runtime::Context;
 use scf_runtime::http::{Event, MAX_REPLY, envelope};
@@ -136,11 +136,11 @@ impl Handler {
         entry: &mut LogEntry,
     ) -> Response<Vec<u8>> {
         let mut stats = CallStats::default();
-        let answer = self.complete(&ask.messages, deadline, &mut stats);
+        let answer = self.complete(&ask.messages, ask.model.as_deref(), deadline, &mut stats);
         entry.attempts = stats.attempts;
         entry.upstream_ms = Some(millis(stats.upstream));
         if self.settings.log_text {
-            entry.question = Some(ask.question().to_owned());
+            entry.question = Some(ask.question().into_owned());
             entry.answer = answer.as_ref().ok().map(|answer| answer.text.clone());
         }
         match answer {
@@ -157,6 +157,7 @@ impl Handler {
     fn complete(
         &mut self,
         messages: &[Message],
+        model: Option<&str>,
         deadline: Instant,
         stats: &mut CallStats,
     ) -> Result<Answer, Failure> {
@@ -166,7 +167,7 @@ impl Handler {
         };
         let settings = &self.settings;
         let start = Instant::now();
-        let mut retry = Retry::new(settings, &self.cooldowns, start);
+        let mut retry = Retry::new(settings, model, &self.cooldowns, start, random());
         let attempt = |retry: &Retry| {
             let (key, model) = (retry.key(), retry.model());
             let request = || request(settings, key, model, messages, settings.partial);

@@ -35,7 +35,8 @@ Where:
                           https://scf.intl.tencentcloudapi.com
   --cls-endpoint URL      the log service; cls beside scf
 
-Settings (a new function gets the defaults; an update changes only what is given):
+Settings (a new function gets the defaults; an update changes only what is given; `status` takes
+the same options and ignores them):
   --event, --web          bootstrap or scf_bootstrap; guessed from the zip
   --memory MB             64, or a multiple of 128; 64
   --timeout SECONDS       of an invocation, 1 to 900; 60, Web function 300
@@ -56,7 +57,8 @@ Other:
 The key comes from TENCENTCLOUD_SECRET_ID, TENCENTCLOUD_SECRET_KEY (and TENCENTCLOUD_TOKEN), else
 from ~/.tccli/default.credential, else from ~/.tencentcloud/credentials.
 
-Exit status: 0 done, 1 failed, 2 wrong use. Run the same command again after a failure.
+Exit status: 0 done, 1 failed, 2 wrong use, 3 no such function. Run the same command again after a
+failure.
 ";
 
 /// Words that are commands if they are the first argument.
@@ -69,7 +71,8 @@ const COMMANDS: &[(&str, Command)] = &[
     ("remove", Command::Remove),
 ];
 
-/// Options that belong to some commands alone.
+/// Options that belong to some commands alone. A script may ask for the status with the options of
+/// its deployment.
 const OPTIONS: &[(&[&str], &[Command])] = &[
     (
         &[
@@ -84,7 +87,7 @@ const OPTIONS: &[(&[&str], &[Command])] = &[
             "cap",
             "no-cap",
         ],
-        &[Command::Deploy, Command::Update],
+        &[Command::Deploy, Command::Update, Command::Status],
     ),
     (&["json"], &[Command::Deploy, Command::Update, Command::Status, Command::Remove]),
     (&["follow", "cls-endpoint"], &[Command::Logs]),
@@ -226,7 +229,9 @@ fn take_argument(argument: Option<PathBuf>, has_name: bool, args: &mut Args) -> 
     match argument {
         None if args.command == Command::Deploy => bail!("missing FUNCTION.zip"),
         None => ensure!(has_name, "missing NAME of the function"),
-        Some(other) if has_name && !takes_zip => bail!("unexpected argument {other:?}"),
+        Some(other) if has_name && !takes_zip && !is_zip(&other) => {
+            bail!("unexpected argument {other:?}")
+        }
         Some(path) => {
             if !has_name {
                 let name =

@@ -1,6 +1,6 @@
 //! A function on the cloud: its state, and waiting for a state.
 
-use std::{collections::BTreeMap, thread};
+use std::{collections::BTreeMap, fmt, thread};
 
 use anyhow::{bail, ensure};
 use serde_json::{Value, json};
@@ -30,6 +30,23 @@ const BUSY: &[&str] = &[
     "FailedOperation.TotalConcurrencyMemoryInProgress",
     "ResourceInUse",
 ];
+
+/// The error that a function does not exist. It holds the name and the region.
+#[derive(Clone, Debug)]
+pub struct NoFunction(pub String);
+
+impl fmt::Display for NoFunction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(place) = self;
+        write!(
+            f,
+            "function {place} does not exist; check --name and --region, or create it with \
+             `scf-deploy FUNCTION.zip`"
+        )
+    }
+}
+
+impl std::error::Error for NoFunction {}
 
 /// Codes of a function that does not exist. Its name has been checked before.
 const ABSENT: &[&str] = &[
@@ -166,11 +183,7 @@ impl<'a> Function<'a> {
     pub(crate) fn existing(&self) -> anyhow::Result<Info> {
         match self.get()? {
             Some(info) => Ok(info),
-            None => bail!(
-                "function {} does not exist; check --name and --region, or create it with \
-                 `scf-deploy FUNCTION.zip`",
-                self.place()
-            ),
+            None => Err(NoFunction(self.place()).into()),
         }
     }
 

@@ -42,7 +42,7 @@ pub use deploy::Deployment;
 pub use endpoint::Endpoint;
 pub use error::{ApiError, CallError};
 pub use files::warn_if_shared;
-pub use function::{Function, check_name};
+pub use function::{Function, NoFunction, check_name};
 pub use logs::LogLine;
 pub use package::{Kind, Package};
 pub use redact::printable;

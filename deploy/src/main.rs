@@ -12,8 +12,8 @@ use std::{
 use anyhow::{Context, ensure};
 use args::{Args, Command, Request};
 use scf_deploy::{
-    Client, Credentials, Deployment, Function, LogLine, Package, Settings, Status, printable,
-    warn_if_shared,
+    Client, Credentials, Deployment, Function, LogLine, NoFunction, Package, Settings, Status,
+    printable, warn_if_shared,
 };
 
 fn main() -> ExitCode {
@@ -33,6 +33,10 @@ fn finish(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if error.is::<NoFunction>() => {
+            report(&error.to_string());
+            ExitCode::from(3)
+        }
         Err(error) => {
             report(&format!("{error:#}"));
             ExitCode::FAILURE

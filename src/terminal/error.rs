@@ -42,7 +42,7 @@ impl From<Failure> for Error {
     }
 }
 
-/// Returns the sentence of a failure in both languages. Two of them differ from those of a function.
+/// Returns the sentence of a failure in both languages. Two differ from those of a function.
 pub(super) fn sentence(failure: &Failure) -> Localized {
     match failure {
         Failure::UpstreamRegion => Localized::new(

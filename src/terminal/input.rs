@@ -45,7 +45,7 @@ pub(super) fn question(words: &[String], lang: Lang) -> Result<Option<String>, E
 fn is_pipe_or_file() -> bool {
     let file = io::stdin().as_fd().try_clone_to_owned().map(File::from);
     let kind = file.and_then(|file| file.metadata()).map(|metadata| metadata.file_type());
-    kind.is_ok_and(|kind| !kind.is_dir())
+    kind.is_ok_and(|kind| kind.is_fifo() || kind.is_file())
 }
 
 /// Reads standard input to its end.

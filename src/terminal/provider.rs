@@ -9,6 +9,7 @@ use ask_core::completion::{
 use ask_core::lang::{Lang, Localized};
 use ask_core::request::single;
 use ask_core::{Answer, Failure, Settings};
+use ask_host::random;
 
 use super::error::{Error, sentence};
 use super::finish::check_finish_reason;
@@ -60,7 +61,7 @@ pub(super) fn ask(
     let now = Instant::now();
     let deadline = now + settings.timeout.unwrap_or(TIME_LIMIT);
     let mut cooldowns = Cooldowns::default();
-    let mut retry = Retry::new(&settings, &cooldowns, now);
+    let mut retry = Retry::new(&settings, None, &cooldowns, now, random());
     let wait = |wait: Duration| {
         if wait >= LONG_WAIT {
             print_error(waiting_line(wait).get(lang));

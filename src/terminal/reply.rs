@@ -161,7 +161,7 @@ impl ReplyDecoder {
             Body::Start => Vec::new(),
             Body::Whole(body) => body,
             Body::Events(events) => {
-                if let Some(last) = events.finish() {
+                if let (Some(last), _) = events.finish() {
                     self.event(&last);
                 }
                 return match self.end {

@@ -151,6 +151,11 @@ impl Upstream {
         self.endpoint.connections()
     }
 
+    /// Closes all open connections.
+    pub fn disconnect(&self) {
+        self.endpoint.disconnect();
+    }
+
     /// The requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.observed.requests.lock().unwrap().clone()

@@ -38,7 +38,7 @@ fn wrong_use_ends_with_status_2() {
         (&["hello.zip", "--endpoint", "ftp://x"], "invalid endpoint"),
         (&["hello.zip", "--follow"], "--follow has no meaning for this command"),
         (&["hello.zip", "-e", "x"], "-e has no meaning"),
-        (&["status", "hello", "--memory", "64"], "--memory has no meaning for status"),
+        (&["url", "hello", "--memory", "64"], "--memory has no meaning for url"),
         (&["status", "hello", "--json=1"], "unexpected argument for option '--json'"),
         (&["remove"], "missing NAME"),
         (&["url"], "missing NAME"),

@@ -73,10 +73,18 @@ fn url_prints_the_address_alone() {
 }
 
 #[test]
+fn status_takes_the_options_of_a_deployment() {
+    let setup = deployed();
+    let args = ["status", "--memory", "128", "--env", "A=1", "--name", "hello", "other.zip"];
+    setup.run(&args).ok();
+    assert!(setup.changes().is_empty());
+}
+
+#[test]
 fn missing_function_is_an_error() {
     let setup = Setup::new();
     for command in ["status", "url", "logs", "invoke"] {
-        let output = setup.run(&[command, "hello"]).failed();
+        let output = setup.run(&[command, "hello"]).no_function();
         output.says(&["hello in ap-singapore does not exist", "--region"]);
     }
 }

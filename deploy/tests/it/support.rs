@@ -84,6 +84,13 @@ impl Output {
         self
     }
 
+    /// Expects the exit status for a function that does not exist.
+    #[track_caller]
+    pub(crate) fn no_function(self) -> Self {
+        assert_eq!(self.status, Some(3), "{}{}", self.stdout, self.stderr);
+        self
+    }
+
     #[track_caller]
     pub(crate) fn says(self, words: &[&str]) -> Self {
         for word in words {

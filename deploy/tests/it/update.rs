@@ -218,7 +218,10 @@ fn update_changes_code_and_given_settings_alone() {
 #[test]
 fn update_needs_a_function() {
     let setup = Setup::new();
-    setup.run(&["update", "hello.zip"]).failed().says(&["hello in ap-singapore does not exist"]);
+    setup
+        .run(&["update", "hello.zip"])
+        .no_function()
+        .says(&["hello in ap-singapore does not exist"]);
     assert!(setup.changes().is_empty());
 }
 

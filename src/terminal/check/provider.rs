@@ -9,6 +9,7 @@ use ask_core::completion::{
 use ask_core::lang::Localized;
 use ask_core::settings::SettingError;
 use ask_core::{Failure, Settings};
+use ask_host::random;
 
 use super::models::{Listing, list, state};
 use super::network::Route;
@@ -192,7 +193,7 @@ fn first_answer(client: &UpstreamClient, settings: &Settings) -> Result<FirstAns
     let deadline = start + budget(settings, None);
     let messages = [Message::user(QUESTION)];
     let mut cooldowns = Cooldowns::default();
-    let mut retry = Retry::new(settings, &cooldowns, start);
+    let mut retry = Retry::new(settings, None, &cooldowns, start, random());
     let attempt = |retry: &Retry| {
         let request = || request(settings, retry.key(), retry.model(), &messages, settings.partial);
         client.complete(request, settings.partial, deadline)
