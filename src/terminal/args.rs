@@ -9,6 +9,7 @@ use lexopt::{Arg, Parser};
 
 use super::error::Error;
 use super::help;
+use super::pictures::MAX_PICTURES;
 
 /// The default lifetime of a link.
 const EXPIRES: Duration = Duration::from_secs(7 * 86_400);
@@ -32,6 +33,7 @@ pub(super) struct AskArgs {
     pub(super) words: Vec<String>,
     pub(super) model: Option<String>,
     pub(super) system: Option<String>,
+    pub(super) pictures: Vec<PathBuf>,
     pub(super) url: Option<String>,
     pub(super) token: Option<String>,
     pub(super) env_file: Option<PathBuf>,
@@ -114,6 +116,7 @@ fn parse_ask(mut parser: Parser) -> Result<Command, Error> {
                 }
                 "-m" | "--model" => args.model = Some(non_empty(&mut parser, &option)?),
                 "-s" | "--system" => args.system = Some(value(&mut parser, &option)?),
+                "-i" | "--image" => args.pictures.push(non_empty(&mut parser, &option)?.into()),
                 "--url" => args.url = Some(non_empty(&mut parser, &option)?),
                 "--token" => args.token = Some(non_empty(&mut parser, &option)?),
                 "--env-file" => args.env_file = Some(non_empty(&mut parser, &option)?.into()),
@@ -127,6 +130,12 @@ fn parse_ask(mut parser: Parser) -> Result<Command, Error> {
                 }
             }
         }
+    }
+    if args.pictures.len() > MAX_PICTURES {
+        return Err(Error::usage(
+            format!("more than {MAX_PICTURES} pictures"),
+            format!("图片超过 {MAX_PICTURES} 张"),
+        ));
     }
     match (&args.url, &args.token) {
         (None, Some(_)) => Err(Error::usage("--token needs --url", "--token 要和 --url 一起使用")),
@@ -318,6 +327,7 @@ mod tests {
             (&["-m"], "missing value after -m"),
             (&["--url", "", "hi"], "empty value after --url"),
             (&["--token", "t", "hi"], "--token needs --url"),
+            (&["-ia", "-ib", "-ic", "-id", "--image=e", "hi"], "more than 4 pictures"),
             (&["check", "--json=1", "--json"], "unexpected value of --json"),
             (&["check", "https://a/", "https://b/"], "unexpected argument \"https://b/\""),
             (&["check", "--url", "x"], "unknown option --url"),

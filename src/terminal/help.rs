@@ -9,6 +9,7 @@ pub(super) fn ask() -> Localized {
 ask: ask a chat model
 
 Usage: ask [OPTION]… QUESTION…     shows the answer as it comes
+       ask -i photo.jpg QUESTION…  asks about a picture
        ask [OPTION]… -             asks what standard input holds
        command | ask [QUESTION…]   asks the question about what the command prints
        ask check [URL]             checks the settings, or a deployed function
@@ -17,6 +18,7 @@ Usage: ask [OPTION]… QUESTION…     shows the answer as it comes
 Options, before the question:
   -m, --model MODEL    model, in place of OPENAI_MODEL
   -s, --system TEXT    instructions to the model, in place of ASK_SYSTEM_PROMPT
+  -i, --image FILE     a PNG, JPEG, GIF or WebP picture beside the question; up to 4
       --url URL        asks a deployed function in place of the provider; a signed link works, too
       --token TOKEN    token of that function (better: ASK_TOKEN, which other users cannot see)
       --env-file FILE  file of settings, in place of ~/.config/ask/env
@@ -44,6 +46,7 @@ Exit status: 0 the whole answer · 1 a failure, or an answer that is cut · 2 wr
 ask：向聊天模型提问
 
 用法：ask [选项]… 问题…        边生成边显示回答
+      ask -i photo.jpg 问题…   就图片提问
       ask [选项]… -            把标准输入作为问题
       命令 | ask [问题…]       就命令输出的内容提问
       ask check [网址]         检查设置，或检查已部署的函数
@@ -52,6 +55,7 @@ ask：向聊天模型提问
 选项（写在问题之前）：
   -m, --model 模型     代替 OPENAI_MODEL
   -s, --system 文字    给模型的指示，代替 ASK_SYSTEM_PROMPT
+  -i, --image 文件     问题所附的图片（PNG、JPEG、GIF 或 WebP），最多 4 张
       --url 网址       向已部署的函数提问，不直接连接模型服务商；也可以是签名链接
       --token 令牌     该函数的访问令牌（建议改用 ASK_TOKEN，其他用户看不到）
       --env-file 文件  设置文件，代替 ~/.config/ask/env

@@ -1,7 +1,8 @@
 //! The command line: a question, `ask check` and `ask sign`.
 //!
 //! - `args`, `help`: the command line and its help.
-//! - `variables`: the sources of settings. `input`: the question. `output`: standard output.
+//! - `variables`: the sources of settings. `input`: the question. `pictures`: those beside it.
+//! - `output`: standard output and standard error.
 //! - `provider`: asks the provider. `remote` asks a deployed function, at its `address`, and reads
 //!   its `reply`. `finish` rejects an answer that was cut.
 //! - `check/`: checks the provider or a function, step by step.
@@ -16,6 +17,7 @@ mod finish;
 mod help;
 mod input;
 mod output;
+mod pictures;
 mod provider;
 mod remote;
 mod reply;
@@ -68,22 +70,24 @@ fn execute(command: Command, output: &mut Output, lang: Lang) -> Result<(), Erro
 }
 
 fn ask(args: AskArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
-    let missing = || Error::Usage(help::usage());
+    let pictures = pictures::read(&args.pictures)?;
+    let question =
+        || input::question(&args.words, lang)?.ok_or_else(|| Error::Usage(help::usage()));
     let Some(url) = &args.url else {
-        let question = input::question(&args.words, lang)?.ok_or_else(missing)?;
+        let question = question()?;
         let system = Override::new("ASK_SYSTEM_PROMPT", "--system", args.system);
         let model = Override::new("OPENAI_MODEL", "--model", args.model);
         let variables = read(args.env_file, [system, model], lang)?;
-        return provider::ask(&variables, &question, output, lang);
+        return provider::ask(&variables, &question, &pictures, output, lang);
     };
     let address = Address::parse(url)?;
     let text = match address.question() {
-        None => Some(input::question(&args.words, lang)?.ok_or_else(missing)?),
-        Some(_) if args.words.is_empty() && args.system.is_none() => None,
+        None => Some(question()?),
+        Some(_) if args.words.is_empty() && args.system.is_none() && pictures.is_empty() => None,
         Some(_) => {
             return Err(Error::usage(
-                "the URL already has a question: leave out the words and --system",
-                "网址里已经有问题，请去掉后面的文字和 --system",
+                "the URL already has a question: leave out the words, --system and --image",
+                "网址里已经有问题，请去掉后面的文字、--system 和 --image",
             ));
         }
     };
@@ -91,8 +95,8 @@ fn ask(args: AskArgs, output: &mut Output, lang: Lang) -> Result<(), Error> {
     let token = Override::new("ASK_TOKEN", "--token", args.token);
     let variables = read(args.env_file, [token], lang)?;
     let function = Function::new(address, &variables, is_token_given, lang)?;
-    let (text, system) = (text.as_deref(), args.system.as_deref());
-    let question = Question { text, system, model: args.model.as_deref() };
+    let (system, model) = (args.system.as_deref(), args.model.as_deref());
+    let question = Question { text: text.as_deref(), pictures: &pictures, system, model };
     remote::ask(&function, &question, output)
 }
 

@@ -4,7 +4,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ask_core::completion::{
-    AttemptError, CompletionInfo, Cooldowns, Decoder, End, Message, Retry, budget, request,
+    AttemptError, CompletionInfo, Cooldowns, Decoder, End, ImageUrl, Message, Retry, budget,
+    request,
 };
 use ask_core::lang::{Lang, Localized};
 use ask_core::request::single;
@@ -14,6 +15,7 @@ use ask_host::random;
 use super::error::{Error, sentence};
 use super::finish::check_finish_reason;
 use super::output::{Output, print_error};
+use super::pictures::with_pictures;
 use super::variables::Variables;
 use crate::attempts::first_success;
 use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient, UpstreamResponse};
@@ -37,13 +39,14 @@ struct Streaming {
     response: UpstreamResponse,
 }
 
-/// Asks a question and writes the answer.
+/// Asks a question, with pictures or without, and writes the answer.
 ///
 /// # Errors
 /// If there is no answer, or not all of it. What has arrived is written before.
 pub(super) fn ask(
     variables: &Variables,
     question: &str,
+    pictures: &[ImageUrl],
     output: &mut Output,
     lang: Lang,
 ) -> Result<(), Error> {
@@ -57,7 +60,8 @@ pub(super) fn ask(
     }
     let client =
         UpstreamClient::new(&settings).map_err(|error| Error::Failed(variables.explain(&error)))?;
-    let messages = single(question, &settings)?;
+    let messages = single(question, &settings)?.into_iter();
+    let messages: Vec<_> = messages.map(|message| with_pictures(message, pictures)).collect();
     let now = Instant::now();
     let deadline = now + settings.timeout.unwrap_or(TIME_LIMIT);
     let mut cooldowns = Cooldowns::default();

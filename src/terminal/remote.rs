@@ -3,18 +3,19 @@
 use std::time::Instant;
 
 use ask_core::access::signed_link::encode_question;
-use ask_core::completion::{AttemptError, End};
+use ask_core::completion::{AttemptError, Content, End, ImageUrl, Message, Role};
 use ask_core::lang::Lang;
 use ask_core::settings::{Secret, SettingError};
 use ask_core::{Failure, Settings};
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::address::Address;
 use super::error::Error;
 use super::finish::check_finish_reason;
 use super::output::Output;
+use super::pictures::with_pictures;
 use super::provider::TIME_LIMIT;
 use super::reply::{ReplyDecoder, ReplyError};
 use super::variables::{Variables, is_proxy};
@@ -23,10 +24,14 @@ use crate::upstream::{BodyError, READ_BUFFER, UpstreamClient};
 /// The settings that a request to a function uses, beside proxies.
 const SETTINGS: &[&str] = &["ASK_TOKEN", "ASK_PUBLIC_TOKEN", "ASK_TIMEOUT", "SSL_CERT_FILE"];
 
+/// Maximum size of the body of a request, in bytes. The platform carries no more.
+const MAX_BODY: usize = 6 << 20;
+
 /// A question to a function.
 pub(super) struct Question<'a> {
     /// The question, unless the address has one.
     pub(super) text: Option<&'a str>,
+    pub(super) pictures: &'a [ImageUrl],
     pub(super) system: Option<&'a str>,
     pub(super) model: Option<&'a str>,
 }
@@ -109,25 +114,28 @@ impl Function {
     fn question_request(&self, question: &Question<'_>) -> Result<Request<Vec<u8>>, Failure> {
         let model = question.model.map(encode_question);
         let mut members = vec![("format", "sse")];
-        let Some(text) = question.text else {
-            members.extend(model.as_deref().map(|model| ("model", model)));
-            return self.request(Method::GET, self.address.with(&members), true);
+        // Beside `messages` in a body, a model that is not in the list would be ignored.
+        members.extend(model.as_deref().map(|model| ("model", model)));
+        let uri = self.address.with(&members);
+        let Some(text) = question.text else { return self.request(Method::GET, uri, true) };
+        let system = question.system.map(|system| Message {
+            role: Role::System,
+            content: Content::Text(system.to_owned()),
+        });
+        let body = if system.is_none() && question.pictures.is_empty() {
+            json!({"question": text})
+        } else {
+            let message = with_pictures(Message::user(text), question.pictures);
+            json!({"messages": system.into_iter().chain([message]).collect::<Vec<_>>()})
         };
-        let mut body = Map::new();
-        match question.system {
-            None => body.extend([("question".to_owned(), text.into())]),
-            Some(system) => {
-                let system = json!({"role": "system", "content": system});
-                let messages = json!([system, {"role": "user", "content": text}]);
-                body.extend([("messages".to_owned(), messages)]);
-            }
-        }
-        body.extend(question.model.map(|model| ("model".to_owned(), model.into())));
-        let mut request = self.request(Method::POST, self.address.with(&members), true)?;
+        let mut request = self.request(Method::POST, uri, true)?;
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(CONTENT_TYPE, json);
-        *request.body_mut() = Value::Object(body).to_string().into_bytes();
-        Ok(request)
+        *request.body_mut() = body.to_string().into_bytes();
+        match request.body().len() > MAX_BODY {
+            true => Err(Failure::BodyTooLarge),
+            false => Ok(request),
+        }
     }
 
     /// Returns a request without a body.

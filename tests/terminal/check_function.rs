@@ -3,11 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
-use scf_emulator::{Function, Settings};
 use serde_json::{Value, json};
 use testkit::{Authority, Endpoint, Proxy, Request, Turn, Upstream, chat, http};
 
-use crate::support::{Ask, KEY, Run, TOKEN, is_chinese};
+use crate::support::{Ask, KEY, Run, TOKEN, emulator, is_chinese};
 
 /// The steps behind the settings, in their order.
 const STEPS: [&str; 12] = [
@@ -254,11 +253,11 @@ fn web_function_has_a_version() {
 #[test]
 fn deployed_event_function_is_well() {
     let upstream = Upstream::always(chat::completion("1"));
-    let function = Function::new(env!("CARGO_BIN_EXE_ask"))
-        .env("OPENAI_API_KEY", KEY)
-        .env("OPENAI_BASE_URL", upstream.url("/v1"))
-        .env("ASK_TOKEN", TOKEN);
-    let emulator = Settings::new(function).start("127.0.0.1:0").unwrap();
+    let emulator = emulator(&[
+        ("OPENAI_API_KEY", KEY),
+        ("OPENAI_BASE_URL", &upstream.url("/v1")),
+        ("ASK_TOKEN", TOKEN),
+    ]);
     let run = check(&emulator.url()).run();
     assert_steps(&run, ok_but(&[]), "an event function does not stream");
     // One question was enough.

@@ -2,11 +2,11 @@
 
 use std::io::{self, Read};
 
-use scf_emulator::{Emulator, Function, Settings};
+use scf_emulator::Emulator;
 use serde_json::json;
 use testkit::{Gate, Turn, Upstream, chat, http};
 
-use crate::support::{Ask, KEY, SIGNING_KEY, TOKEN, is_chinese};
+use crate::support::{Ask, KEY, SIGNING_KEY, TOKEN, emulator, is_chinese};
 
 const EVENTS: &str = "content-type: text/event-stream";
 
@@ -70,10 +70,13 @@ fn model_and_instructions_go_along() {
     let function = Upstream::always(http::response(200, &[EVENTS], events(&["Yes."], None)));
     ask(&function, &["-m", "m", "hi"]).run().assert_answer("Yes.");
     ask(&function, &["-s", "Be brief.", "hi"]).run().assert_answer("Yes.");
-    let bodies: Vec<_> = function.requests().iter().map(|request| request.json()).collect();
+    let requests = function.requests();
+    let targets = [requests[0].target(), requests[1].target()];
+    assert_eq!(targets, ["/?format=sse&model=m", "/?format=sse"]);
+    let bodies: Vec<_> = requests.iter().map(|request| request.json()).collect();
     let system = json!({"role": "system", "content": "Be brief."});
     let messages = json!([system, {"role": "user", "content": "hi"}]);
-    assert_eq!(bodies, [json!({"question": "hi", "model": "m"}), json!({"messages": messages})]);
+    assert_eq!(bodies, [json!({"question": "hi"}), json!({"messages": messages})]);
     // Settings for the provider stay here.
     let local = ask(&function, &["hi"]).set("OPENAI_MODEL", "mine").set("OPENAI_API_KEY", KEY);
     local.set("ASK_SYSTEM_PROMPT", "Mine.").run().assert_answer("Yes.");
@@ -202,16 +205,12 @@ fn invalid_settings_of_the_provider_do_not_matter() {
 
 /// Starts the event function behind the local platform.
 fn start(upstream: &Upstream) -> Emulator {
-    let mut function = Function::new(env!("CARGO_BIN_EXE_ask"));
-    for (name, value) in [
+    emulator(&[
         ("OPENAI_API_KEY", KEY),
         ("OPENAI_BASE_URL", &upstream.url("/v1")),
         ("ASK_TOKEN", TOKEN),
         ("ASK_SIGNING_KEY", SIGNING_KEY),
-    ] {
-        function = function.env(name, value);
-    }
-    Settings::new(function).start("127.0.0.1:0").unwrap()
+    ])
 }
 
 #[test]

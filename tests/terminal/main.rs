@@ -7,6 +7,7 @@ mod check_provider;
 mod function;
 mod input;
 mod output;
+mod pictures;
 mod settings;
 mod sign;
 mod support;

@@ -3,6 +3,7 @@
 use std::io;
 use std::process::{Command, Output, Stdio};
 
+use scf_emulator::{Emulator, Function, Settings};
 use serde_json::Value;
 use testkit::{Upstream, assert_no_fragment, process};
 
@@ -112,6 +113,14 @@ impl Run {
             .map(|step| (text(step, "step"), text(step, "status"), text(step, "message")))
             .collect()
     }
+}
+
+/// Starts the event function with these variables behind the local platform.
+pub(crate) fn emulator(vars: &[(&str, &str)]) -> Emulator {
+    let function = Function::new(env!("CARGO_BIN_EXE_ask"));
+    let function =
+        vars.iter().fold(function, |function, (name, value)| function.env(*name, *value));
+    Settings::new(function).start("127.0.0.1:0").unwrap()
 }
 
 /// Returns whether a sentence is Chinese.

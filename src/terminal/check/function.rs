@@ -105,7 +105,8 @@ fn report_address(address: &Address, report: &mut Report<'_>) {
 
 fn ask(function: &Function, model: Option<&str>) -> Result<Answer, ReplyError> {
     let is_in_link = function.address.question().is_some();
-    let question = Question { text: (!is_in_link).then_some(QUESTION), system: None, model };
+    let text = (!is_in_link).then_some(QUESTION);
+    let question = Question { text, pictures: &[], system: None, model };
     let start = Instant::now();
     let deadline = start + function.settings.timeout.unwrap_or(TIME_LIMIT);
     let mut pieces = Vec::new();
