@@ -74,8 +74,10 @@ ASK_TOKEN=$token "$target/debug/ask" --url "$url" -- "$question"
 echo
 name=ASK_PUBLIC_TOKEN
 [ -n "$(setting "$name")" ] || name=ASK_TOKEN
+# The first token of the list.
+first="s/^$name=\"*\([^,\"]*\).*/\1/p"
 printf '%s\n' "curl -G '$url/' --data-urlencode 'question=hello' \\" \
-    "    -H \"Authorization: Bearer \$(sed -n 's/^$name=\"*\([^,\"]*\).*/\1/p' ask.env | tail -n 1)\""
+    "    -H \"Authorization: Bearer \$(sed -n '$first' ask.env | tail -n 1)\""
 # The link holds the token, so it stays out of files and pipes.
 if [ -t 1 ] && [ "$name" = ASK_PUBLIC_TOKEN ]; then
     echo
