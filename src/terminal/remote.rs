@@ -141,7 +141,7 @@ impl Function {
     /// Returns a request without a body.
     ///
     /// # Errors
-    /// [`Failure::Config`] if the token does not fit into a header.
+    /// [`Failure::Token`] if the token does not fit into a header.
     pub(super) fn request(
         &self,
         method: Method,

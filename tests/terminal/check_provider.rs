@@ -88,7 +88,7 @@ fn all_is_well_line_by_line() {
         "ok proxy none".to_owned(),
         "ok name 127.0.0.1".to_owned(),
         "ok TLS not used (http://)".to_owned(),
-        "ok key accepted (GET /models: 2 models)".to_owned(),
+        "ok key accepted (GET /models lists 2)".to_owned(),
         "ok model m".to_owned(),
         "ok region served".to_owned(),
     ] {

@@ -117,7 +117,7 @@ fn report_key(listing: &Result<Listing, Failure>, number: Option<usize>, report:
     let (status, message) = match listing {
         Ok(Listing::Models(models)) => {
             let count = models.len();
-            let en = format!("accepted (GET /models: {count} models)");
+            let en = format!("accepted (GET /models lists {count})");
             (Status::Ok, Localized::new(en, format!("有效（GET /models：{count} 个模型）")))
         }
         Ok(Listing::None(status)) => {
