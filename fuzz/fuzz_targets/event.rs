@@ -43,8 +43,8 @@ fuzz_target!(|bytes: &[u8]| {
                 assert_eq!(event, bytes);
                 AskRequest::from_event(settings, &event, context.request_id)
             }
-            Event::Unreadable(reason) => {
-                assert!(!reason.is_empty());
+            Event::Unreadable { event, error } => {
+                assert!(event == bytes && !error.is_empty());
                 AskRequest::from_event(settings, b"", context.request_id)
             }
         };

@@ -182,7 +182,7 @@ pub(super) fn reports_error(object: &Value) -> bool {
         || object.get("base_resp").is_some_and(is_failed_base_resp)
 }
 
-/// Returns whether a code says success in so many words.
+/// Returns whether a code means success: 0, 2xx, `ok` or `success`.
 fn is_success_code(code: &Value) -> bool {
     let is_said = code.is_number() || code.as_str().is_some_and(|text| !text.trim().is_empty());
     is_said && !is_failure_code(code)

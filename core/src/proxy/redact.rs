@@ -17,8 +17,8 @@ const PROGRAM_MEMBERS: [&str; 3] = ["type", "code", "param"];
 /// A body without secrets and without escapes is returned unchanged. Other JSON is written anew, so
 /// that neither an escape nor a repeated member hides a secret.
 ///
-/// Returns `None` if the body is not UTF-8, is JSON that cannot be read, or holds a part of a secret
-/// outside of strings.
+/// Returns `None` if the body is not UTF-8, is JSON that cannot be read, or holds a part of a
+/// secret outside of strings.
 pub fn redact_error_body(body: &[u8], redactor: &Redactor, replacement: &str) -> Option<Vec<u8>> {
     let text = str::from_utf8(body).ok()?.trim_start_matches('\u{feff}');
     let redacted = redactor.text(text);
