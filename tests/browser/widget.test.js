@@ -58,7 +58,7 @@ forEachTarget((target) => {
     await ask(box, "Since when?");
     const second = await provider.next();
     assert.deepEqual(second.messages.map(({ content }) => content), ["What is Rust?", "A language.", "Since when?"]);
-    second.end("2015.");
+    second.end("Since 2015.");
     await idle(page);
     await picture(page, `widget ${target.name}`);
     await bubble.click();

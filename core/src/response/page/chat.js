@@ -3,10 +3,12 @@
 
 const THINKING_AFTER = 8000; // Milliseconds without text.
 const NEAR = 80; // Pixels from the end at which the reader counts as being there.
+const MAX_LINK = 8000; // Characters of an address.
 
 /** Returns the texts in the language of a tag, such as zh-CN. */
 const texts = (tag) => /^zh/i.test(tag) ? {
-  lang: "zh-CN", send: "发送", stop: "停止", fresh: "新对话", latest: "跳到最新内容",
+  lang: "zh-CN", title: "提问", box: "输入问题", send: "发送", stop: "停止",
+  fresh: "新对话", latest: "跳到最新内容",
   copy: "复制", copied: "已复制", link: "复制链接", again: "重试",
   code: "代码", table: "表格", picture: "图片",
   waiting: "正在等待回答…", thinking: "还在思考…", stopped: "已停止。",
@@ -18,7 +20,8 @@ const texts = (tag) => /^zh/i.test(tag) ? {
     deadline: "时间已到，回答没有写完。",
   })[reason] ?? `回答提前结束了（${reason}）。`,
 } : {
-  lang: "en", send: "Send", stop: "Stop", fresh: "New conversation", latest: "Go to the newest line",
+  lang: "en", title: "Ask", box: "Your question", send: "Send", stop: "Stop",
+  fresh: "New conversation", latest: "Go to the newest line",
   copy: "Copy", copied: "Copied", link: "Copy link", again: "Try again",
   code: "Code", table: "Table", picture: "Picture",
   waiting: "Waiting for the answer…", thinking: "Still thinking…", stopped: "Stopped.",
@@ -67,27 +70,35 @@ const isComposing = (event) => event.isComposing || event.keyCode === 229;
  * reason, which is empty for `stop`. Rejects with a message for the reader, and with the `status`
  * and the `code` of the response if there was one.
  *
- * If the conversation is too long for the server, `messages` loses its oldest turns.
+ * If the conversation is too long for the server, `messages` loses its oldest turns. `byQuery` is
+ * set if the URL holds the question.
  */
-async function ask({ url, token, messages, T, signal, onText }) {
+async function ask({ url, token, byQuery, messages, T, signal, onText }) {
   const failure = (message, facts) => Object.assign(new Error(message), facts);
-  const headers = {
-    "Content-Type": "application/json", Accept: "text/event-stream", "Accept-Language": T.lang,
-  };
+  const headers = { Accept: "text/event-stream", "Accept-Language": T.lang };
   if (token) headers.Authorization = "Bearer " + token;
-  const body = JSON.stringify({ messages });
-  const response = await fetch(url, { method: "POST", headers, body, signal })
-    .catch(() => { throw failure(T.network); });
+  const options = { headers, signal };
+  if (!byQuery) {
+    headers["Content-Type"] = "application/json";
+    Object.assign(options, { method: "POST", body: JSON.stringify({ messages }) });
+  }
+  const response = await fetch(url, options).catch(() => {
+    if (!signal.aborted) {
+      console.warn(`No response from ${url.split("?")[0]}: if CORS is the reason, `
+        + `ASK_ORIGINS must list ${location.origin}`);
+    }
+    throw failure(T.network);
+  });
   const { status } = response;
   if (status === 413 && messages.length > 1) {
     messages.splice(0, 2 * Math.ceil((messages.length - 1) / 4));
-    return ask({ url, token, messages, T, signal, onText });
+    return ask({ url, token, byQuery, messages, T, signal, onText });
   }
   if (!response.ok) {
     let text = (await response.text().catch(() => "")).trim();
     try {
       const { error, message } = JSON.parse(text);
-      text = [error, error?.message, message].find((found) => found && found.trim) || text;
+      text = [error, error?.message, message].find((found) => found?.trim?.()) || text;
     } catch { /* The text is the message. */ }
     const code = response.headers.get("X-Error-Code");
     throw failure(text.slice(0, 1000) || T.status(status), { status, code });
@@ -112,7 +123,7 @@ async function ask({ url, token, messages, T, signal, onText }) {
       if (event.text) onText(event.text);
     }
   }
-  throw failure(T.broken, { status });
+  throw failure(T.broken, { status, isBroken: true });
 }
 
 // The members of a turn that are stored. Pictures are not: `pictures` is their number.
@@ -121,7 +132,7 @@ const STORED = ["question", "pictures", "answer", "model", "note", "failed", "fo
 /** Returns the stored turns. Anything else in their place counts as no turns. */
 function storedTurns(key) {
   try {
-    return JSON.parse(ofTab.get(key)).filter(({ question, answer }) => question.trim && answer.trim);
+    return JSON.parse(ofTab.get(key)).filter(({ question, answer }) => question.at && answer.at);
   } catch {
     return [];
   }
@@ -131,7 +142,7 @@ function storedTurns(key) {
  * Holds a conversation: sends what `box` contains, shows the turns in `talk`, and stores them under
  * `key`. `root` has the class `empty` without turns, and `asking` while it waits.
  *
- * - `endpoint(turn, isFirst)` returns the URL and the token.
+ * - `endpoint(question)` returns the URL, the token and `byQuery`.
  * - `explain(error)` returns a sentence, or an empty one if the turn is to be dropped.
  * - `takePictures()` returns data URLs, and `givePictures(urls)` takes them back.
  * - `link(question)` returns an address with the question.
@@ -151,16 +162,18 @@ function chat({
     asking = control;
     root.classList.toggle("asking", !!control);
     root.classList.toggle("empty", !turns.length);
+    fresh.hidden = !turns.length;
     go.ariaLabel = go.title = control ? T.stop : T.send;
   }
 
   /** Keeps the end in view, if the reader has not scrolled up. */
   function follow() {
     const end = scroller.scrollHeight - scroller.clientHeight;
-    if (following) {
+    const last = turns.at(-1)?.article;
+    if (following && last) {
       // What grows by more than a screen at once is shown from its beginning.
       following = end - scroller.scrollTop <= scroller.clientHeight;
-      scroller.scrollTop = following ? end : talk.lastElementChild.offsetTop - 16;
+      scroller.scrollTop = following ? end : last.offsetTop - 16;
     }
     latest.hidden = end - scroller.scrollTop < NEAR;
   }
@@ -173,25 +186,33 @@ function chat({
   function button(label, action) {
     const made = element("button", "", label);
     made.type = "button";
-    made.onclick = action;
+    made.onclick = () => action(made);
     return made;
   }
 
-  function copyButton(label, text) {
-    const made = button(label, async () => {
-      await navigator.clipboard.writeText(text);
-      made.textContent = status.textContent = T.copied;
-      setTimeout(() => { made.textContent = label; }, 1500);
-    });
-    return made;
+  const copyButton = (label, text) => button(label, async (made) => {
+    await navigator.clipboard.writeText(text);
+    made.textContent = status.textContent = T.copied;
+    setTimeout(() => { made.textContent = label; }, 1500);
+  });
+
+  function again(turn) {
+    if (asking) return;
+    remove(turn);
+    if (box.value.trim() === turn.question) {
+      box.value = "";
+      takePictures();
+    }
+    box.focus();
+    send(turn.question, turn.urls);
   }
 
   /** Appends a turn. Returns the element of its answer and functions to change it. */
   function show(turn) {
     const pictures = Array.from({ length: turn.pictures }, (_, i) => {
-      const src = turn.urls?.[i];
       const alt = `${T.picture} ${i + 1}`;
-      return src ? Object.assign(new Image(), { src, alt }) : element("small", "", `[${alt}] `);
+      const src = turn.urls?.[i];
+      return src ? Object.assign(new Image(), { src, alt }) : `[${alt}] `;
     });
     const question = element("h2", "question", ...pictures, turn.question);
     const answer = element("div", "answer markdown");
@@ -208,30 +229,23 @@ function chat({
         const isBad = turn.failed && turn.note !== T.stopped;
         answer.after(element("p", isBad ? "note bad" : "note", turn.note));
       }
-      const address = turn.pictures || turn.failed ? "" : link?.(turn.question);
       foot.replaceChildren();
+      const address = !turn.pictures && link?.(turn.question);
       if (navigator.clipboard) { // Without HTTPS there is none.
         if (turn.answer) foot.append(copyButton(T.copy, turn.answer));
-        if (address) foot.append(copyButton(T.link, address));
+        if (address?.length < MAX_LINK) foot.append(copyButton(T.link, address));
       }
+      // Pictures are gone after a reload.
       if (turn.failed && (turn.urls || !turn.pictures)) {
-        const again = button(T.again, () => {
-          if (asking) return;
-          remove(turn);
-          if (box.value.trim() === turn.question) box.value = "";
-          box.focus();
-          send(turn.question, turn.urls);
-        });
-        again.className = "again";
-        foot.append(again);
+        foot.append(button(T.again, () => again(turn)));
       }
-      if (turn.model) foot.append(element("small", "model", turn.model));
+      if (turn.model) foot.append(element("span", "model", turn.model));
     }
     function append(piece) {
       if (foot.firstChild) foot.replaceChildren();
       text.append(piece);
     }
-    return { answer, append, think: () => foot.append(T.thinking), end };
+    return { answer, append, end, think: () => foot.append(element("span", "", T.thinking)) };
   }
 
   function remove(turn) {
@@ -239,9 +253,9 @@ function chat({
     turn.article.remove();
   }
 
-  /** Returns the conversation up to a turn. Only the newest pictures are sent. */
+  /** Returns the conversation. It holds pictures of one question only, the newest with any. */
   function messagesOf(sent) {
-    const newest = sent.filter(({ urls }) => urls?.length).at(-1);
+    const newest = sent.findLast(({ urls }) => urls?.length);
     return sent.flatMap((turn) => {
       const text = turn.question || `[${T.picture}]`;
       const parts = () => [
@@ -256,7 +270,6 @@ function chat({
   }
 
   async function send(question, urls = []) {
-    if (asking || !question && !urls.length) return;
     const last = turns.at(-1);
     if (last?.failed && !last.answer) remove(last);
     // If the page is left now, the stored turn has failed.
@@ -277,7 +290,7 @@ function chat({
     const sent = turns.filter((each) => each === turn || !each.failed && !each.forgotten);
     const messages = messagesOf(sent);
     const request = {
-      ...endpoint(turn, turns.length === 1), messages, T, signal: control.signal,
+      ...endpoint(question), messages, T, signal: control.signal,
       onText(piece) {
         clearTimeout(thinking);
         turn.answer += piece;
@@ -291,8 +304,8 @@ function chat({
       const stopped = control.signal.aborted;
       turn.failed = !(stopped && turn.answer);
       turn.note = stopped ? T.stopped : explain(error);
-      if (turn.failed) {
-        box.value ||= question;
+      if (turn.failed && !box.value) {
+        box.value = question;
         givePictures?.(urls);
       }
     } else {
@@ -310,6 +323,7 @@ function chat({
 
   /** Shows the stored turns instead of the present ones. */
   function restore() {
+    stop();
     for (const { article } of turns) article.remove();
     turns.length = 0;
     for (const turn of storedTurns(key)) {
@@ -326,14 +340,20 @@ function chat({
   }
 
   function clear() {
-    stop();
     ofTab.set(key, "");
     restore();
     status.textContent = "";
     box.focus();
   }
 
-  const submit = () => send(box.value.trim(), takePictures());
+  function submit() {
+    if (asking) return;
+    const question = box.value.trim();
+    const urls = takePictures();
+    if (!question && !urls.length) return;
+    box.value = "";
+    send(question, urls);
+  }
 
   form.onsubmit = (event) => {
     event.preventDefault();
@@ -344,7 +364,7 @@ function chat({
     event.preventDefault();
     submit();
   });
-  fresh.addEventListener("click", clear);
+  fresh.onclick = clear;
   latest.ariaLabel = latest.title = T.latest;
   latest.onclick = () => {
     toEnd();
@@ -359,10 +379,10 @@ function chat({
     lastTop = scrollTop;
     latest.hidden = isNear;
   });
-  addEventListener("pagehide", () => { if (asking) save(); });
   // A page that comes back as it was left may be older than what is stored.
   addEventListener("pageshow", ({ persisted }) => { if (persisted) restore(); });
+  addEventListener("pagehide", () => { if (asking) save(); });
   restore();
   new ResizeObserver(follow).observe(talk);
-  return { submit, stop, clear, turns };
+  return { submit, stop, clear };
 }
