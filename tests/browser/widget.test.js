@@ -28,12 +28,6 @@ const ask = async (box, question) => {
 const idle = (page) => holds(page, () => !document.querySelector("ask-widget").shadowRoot.querySelector(".busy"));
 const focused = (page) => page.evaluate(() => document.activeElement.shadowRoot?.activeElement.tagName ?? document.activeElement.tagName);
 
-test("the page and the widget speak the same protocol", async () => {
-  const [page, widget] = await Promise.all(["ask.html", "widget.js"].map((name) => readFile(join(root, "core/src/page", name), "utf8")));
-  const protocol = (text) => text.match(/^\/\/ protocol:.*^\/\/ end of protocol$/ms)[0];
-  assert.equal(protocol(page), protocol(widget));
-});
-
 forEachTarget((target) => {
   test("the bubble asks from a foreign page and shows the answer", async (t) => {
     const { page, provider, box, bubble, talk } = await openWidget(t, target, {
@@ -84,7 +78,7 @@ forEachTarget((target) => {
     assert.equal(await widget.count(), 1);
   });
 
-  test("an answer that holds HTML stays text, and an error is a sentence", async (t) => {
+  test("an answer that holds HTML stays text", async (t) => {
     const { page, provider, box, bubble, talk } = await openWidget(t, target);
     const html = "<script>alert(1)</script><img src=x onerror=alert(2)>";
     await bubble.click();
@@ -93,11 +87,6 @@ forEachTarget((target) => {
     await idle(page);
     await shows(talk, html);
     assert.equal(await talk.locator("script, img").count(), 0);
-
-    await ask(box, "And now?");
-    (await provider.next()).fail(404, { error: { message: "no", code: "model_not_found" } });
-    await shows(talk.locator(".bad"), "OPENAI_MODEL");
-    assert.equal(await box.inputValue(), "And now?");
   });
 
   test("the keyboard opens it, asks, stops, and leaves it where it came from", async (t) => {
@@ -177,23 +166,15 @@ forEachTarget((target) => {
   });
 
   test("it speaks the language that the page asks for", async (t) => {
-    const { page, provider, box, bubble, talk } = await openWidget(t, target, { attributes: 'data-lang="zh"' });
+    const { page, provider, box, bubble, talk } = await openWidget(t, target, {
+      attributes: 'data-lang="zh"', expected: /OPENAI_MODEL/,
+    });
     await page.getByRole("button", { name: "提问" }).click();
     await page.getByPlaceholder("输入问题").waitFor();
     await ask(box, "你好");
     (await provider.next()).fail(404, { error: { message: "no", code: "model_not_found" } });
-    await shows(talk.locator(".bad"), /[一-龥]/);
+    await shows(talk.locator(".bad"), "聊天暂时不可用。");
     await bubble.click();
-  });
-
-  test("a page that the function does not know gets a sentence", async (t) => {
-    const { box, bubble, talk } = await openWidget(t, target, {
-      settings: { ASK_ORIGINS: "https://shop.example" }, expected: /CORS policy/,
-    });
-    await bubble.click();
-    await ask(box, "Hello");
-    await talk.locator(".bad").waitFor();
-    assert.equal(await box.inputValue(), "Hello");
   });
 
   test("the example shows the bubble", async (t) => {
