@@ -150,7 +150,7 @@ forEachTarget((target) => {
     await shows(page.locator(".bad"), "OPENAI_MODEL");
     assert.doesNotMatch(await page.locator(".bad").innerText(), /[{}]/);
     assert.equal(await box.inputValue(), "What is Rust?");
-    assert.match(await page.locator("#status").textContent(), /OPENAI_MODEL/);
+    await shows(page.locator("#status"), "OPENAI_MODEL");
 
     await box.press("Enter");
     const call = await provider.next();
@@ -361,6 +361,7 @@ forEachTarget((target) => {
     call.send("two, ");
     call.end("three.");
     await idle(page);
+    await holds(page, () => heard.length > 1);
     assert.deepEqual(await page.evaluate(() => heard), ["Waiting for the answer…", "One, two, three."]);
     await page.getByRole("heading", { name: "Count", level: 2 }).waitFor();
   });

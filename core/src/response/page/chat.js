@@ -2,6 +2,7 @@
 // between the elements of either. It is served together with markdown.js and the styles.
 
 const THINKING_AFTER = 8000; // Milliseconds without text.
+const ANNOUNCE_AFTER = 100; // Milliseconds. By then the layout is done, which `innerText` needs.
 const NEAR = 80; // Pixels from the end at which the reader counts as being there.
 const MAX_LINK = 8000; // Characters of an address.
 
@@ -216,7 +217,8 @@ function chat({
     });
     const question = element("h2", "question", ...pictures, turn.question);
     const answer = element("div", "answer markdown");
-    const foot = element("div", "foot");
+    const dot = element("span", "dot");
+    const foot = element("div", "foot", dot);
     question.dir = "auto";
     turn.article = element("article", "turn busy", question, answer, foot);
     talk.append(turn.article);
@@ -242,10 +244,15 @@ function chat({
       if (turn.model) foot.append(element("span", "model", turn.model));
     }
     function append(piece) {
-      if (foot.firstChild) foot.replaceChildren();
+      if (foot.lastChild !== dot) foot.replaceChildren(dot);
       text.append(piece);
     }
-    return { answer, append, end, think: () => foot.append(element("span", "", T.thinking)) };
+    /** Waits until the answer is shown. A hidden page has no frames. */
+    async function catchUp() {
+      while (text.isBehind() && !document.hidden) await new Promise(requestAnimationFrame);
+    }
+    const think = () => foot.append(element("span", "", T.thinking));
+    return { answer, append, catchUp, end, think };
   }
 
   function remove(turn) {
@@ -314,11 +321,20 @@ function chat({
       const notes = [reason && T.ended(reason), forgotten.length && T.trimmed];
       Object.assign(turn, { failed: false, model, note: notes.filter(Boolean).join(" ") });
     }
-    view.end();
-    status.textContent = [view.answer.innerText, turn.note].filter(Boolean).join("\n");
-    if (turn.failed && !turn.note) remove(turn);
-    setAsking(null);
     save();
+    await view.catchUp();
+    if (asking !== control) return;
+    view.end();
+    setTimeout(() => {
+      if (!turn.article.isConnected || asking) return;
+      status.textContent = [view.answer.innerText, turn.note].filter(Boolean).join("\n");
+    }, ANNOUNCE_AFTER);
+    if (turn.failed && !turn.note) {
+      remove(turn);
+      save();
+      status.textContent = "";
+    }
+    setAsking(null);
   }
 
   /** Shows the stored turns instead of the present ones. */

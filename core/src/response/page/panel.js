@@ -2,7 +2,7 @@
 
 const isPhone = () => matchMedia("(max-width: 480px)").matches;
 
-/** Returns the texts for visitors. They can do nothing about a setting, so they do not read of it. */
+/** Returns the texts for visitors. They can change no setting, so none is named. */
 const visitorTexts = (T) => T.lang === "en" ? {
   close: "Close", enlarge: "Enlarge", shrink: "Shrink",
   busy: "There are too many questions right now. Please try again in a minute.",
@@ -29,8 +29,9 @@ export function panel({ root, bubble, icon, option, title, unavailable, url, sta
   };
   const openKey = stateKey + " open";
   const status = Object.assign(element("p", "unseen"), { role: "status" });
-  const talk = element("div", "talk");
-  Object.assign(talk, { tabIndex: 0, role: "group", ariaLabel: title });
+  const talk = element("div", "");
+  const scroller = element("div", "talk", talk);
+  Object.assign(scroller, { tabIndex: 0, role: "group", ariaLabel: title });
   const box = Object.assign(element("textarea", ""), {
     rows: 1, dir: "auto", enterKeyHint: "send", placeholder: option.placeholder || T.box,
   });
@@ -46,7 +47,7 @@ export function panel({ root, bubble, icon, option, title, unavailable, url, sta
   const form = element("form", "composer", box, go);
   const dialog = element("dialog", "",
     element("header", "", element("h1", "name", title), fresh, enlarge, close),
-    talk, element("div", "bottom", latest, form), status);
+    scroller, element("div", "bottom", latest, form), status);
   dialog.ariaLabel = title;
   dialog.lang = T.lang;
   if (option.greeting) {
@@ -68,7 +69,7 @@ export function panel({ root, bubble, icon, option, title, unavailable, url, sta
 
   const endpoint = { url: new URL(".", url).href, token: option.token };
   chat({
-    T, key: stateKey, root, talk, scroller: talk, form, box, go, fresh, latest, status,
+    T, key: stateKey, root, talk, scroller, form, box, go, fresh, latest, status,
     endpoint: () => endpoint, explain,
   });
 

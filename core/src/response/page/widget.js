@@ -14,6 +14,8 @@ const isChinese = /^zh/i.test(option.lang || navigator.language);
 const title = option.title || (isChinese ? "提问" : "Ask");
 const unavailable =
   isChinese ? "聊天暂时不可用。" : "This chat is not available right now.";
+const BUBBLE =
+  "M4 4h16a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2h-8l-5 4v-4H4a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z";
 const stateKey = `ask-widget ${script.src}`;
 
 /** Creates an icon of lines. */
@@ -61,7 +63,7 @@ function build() {
   bubble.ariaLabel = bubble.title = title;
   bubble.ariaHasPopup = "dialog";
   bubble.ariaExpanded = "false";
-  bubble.append(icon("M4 4h16a2 2 0 0 1 2 2v9a2 2 0 0 1-2 2h-8l-5 4v-4H4a2 2 0 0 1-2-2V6a2 2 0 0 1 2-2z"));
+  bubble.append(icon(BUBBLE));
   failure.className = "failure";
   failure.role = "status";
   root.append(bubble, failure);
