@@ -215,7 +215,8 @@ function chat({
       const src = turn.urls?.[i];
       return src ? Object.assign(new Image(), { src, alt }) : `[${alt}] `;
     });
-    const question = element("h2", "question", ...pictures, turn.question);
+    const shown = element("span", "pictures", ...pictures);
+    const question = element("h2", "question", ...(turn.pictures ? [shown] : []), turn.question);
     const answer = element("div", "answer markdown");
     const dot = element("span", "dot");
     const foot = element("div", "foot", dot);
@@ -232,14 +233,14 @@ function chat({
         answer.after(element("p", isBad ? "note bad" : "note", turn.note));
       }
       foot.replaceChildren();
-      const address = !turn.pictures && link?.(turn.question);
-      if (navigator.clipboard) { // Without HTTPS there is none.
-        if (turn.answer) foot.append(copyButton(T.copy, turn.answer));
-        if (address?.length < MAX_LINK) foot.append(copyButton(T.link, address));
-      }
       // Pictures are gone after a reload.
       if (turn.failed && (turn.urls || !turn.pictures)) {
         foot.append(button(T.again, () => again(turn)));
+      }
+      const address = !turn.failed && !turn.pictures && link?.(turn.question);
+      if (navigator.clipboard) { // Without HTTPS there is none.
+        if (turn.answer) foot.append(copyButton(T.copy, turn.answer));
+        if (address?.length < MAX_LINK) foot.append(copyButton(T.link, address));
       }
       if (turn.model) foot.append(element("span", "model", turn.model));
     }
