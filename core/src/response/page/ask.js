@@ -71,7 +71,8 @@ function addressWith(parameters) {
 function endpoint(question) {
   const { exp, sig } = Object.fromEntries(searchParams);
   if (!exp || !sig || token) return { url: addressWith({}).href, token };
-  if (asked && question === asked) return { url: location.pathname + query, byQuery: true };
+  // A question in the query takes precedence over the messages.
+  if (asked && question === asked) return { url: location.pathname + query };
   return { url: addressWith({ exp, sig }).href };
 }
 

@@ -26,6 +26,7 @@ const PICTURES_JS: &str = file!("pictures.js");
 const THEME_CSS: &str = file!("theme.css");
 const CHAT_CSS: &str = file!("chat.css");
 const CHAT_JS: &str = file!("chat.js");
+const PROTOCOL_JS: &str = file!("protocol.js");
 const MARKDOWN_CSS: &str = file!("markdown.css");
 const MARKDOWN_JS: &str = file!("markdown.js");
 const PANEL_CSS: &str = file!("panel.css");
@@ -43,10 +44,13 @@ const STYLE_CONSTANT: &str = "\"STYLE\"";
 /// The page without its options, and its policy.
 static ASK_PAGE: LazyLock<(String, String)> = LazyLock::new(|| {
     let style = [THEME_CSS, CHAT_CSS, MARKDOWN_CSS, ASK_CSS].concat();
-    let script = ["\"use strict\";\n", CHAT_JS, MARKDOWN_JS, PICTURES_JS, ASK_JS].concat();
-    let html = ASK_HTML
-        .replacen(STYLE, &[STYLE, &style].concat(), 1)
-        .replacen(SCRIPT, &[SCRIPT, &script].concat(), 1);
+    let shared = [PROTOCOL_JS, MARKDOWN_JS, CHAT_JS].concat();
+    let script = ["\"use strict\";\n", &shared, PICTURES_JS, ASK_JS].concat();
+    let html = ASK_HTML.replacen(STYLE, &[STYLE, &style].concat(), 1).replacen(
+        SCRIPT,
+        &[SCRIPT, &script].concat(),
+        1,
+    );
     let policy = format!(
         "default-src 'none'; script-src '{}'; style-src '{}'; connect-src 'self'; img-src data:; \
          base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -110,7 +114,7 @@ pub fn widget(responder: &Responder) -> Response<Vec<u8>> {
 /// Returns the module that the widget loads when it is opened.
 pub fn chat(responder: &Responder) -> Response<Vec<u8>> {
     let style = [CHAT_CSS, MARKDOWN_CSS, PANEL_CSS];
-    script(responder, &style, &[CHAT_JS, MARKDOWN_JS, PANEL_JS])
+    script(responder, &style, &[PROTOCOL_JS, MARKDOWN_JS, CHAT_JS, PANEL_JS])
 }
 
 /// Returns a script with its style in a constant. Any page may load it: it is public, and the widget
