@@ -181,6 +181,7 @@ fn requests_without_a_question_never_reach_the_model() {
     for (line, headers, status, content_type) in [
         ("GET /", "Accept: text/html\r\n", 200, Some("text/html; charset=utf-8")),
         ("GET /widget.js", "", 200, Some("text/javascript; charset=utf-8")),
+        ("GET /chat.js", "", 200, Some("text/javascript; charset=utf-8")),
         ("GET /robots.txt", "", 200, text),
         ("GET /favicon.ico", "", 404, None),
         ("GET /apple-touch-icon-precomposed.png", "", 404, None),
