@@ -19,7 +19,7 @@ use crate::{
     watchdog::Watchdog,
 };
 
-/// What the instances of a function share.
+/// The state that the instances of a function share.
 #[derive(Debug)]
 pub(crate) struct Launcher {
     pub(crate) limits: Limits,
