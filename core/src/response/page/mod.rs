@@ -117,8 +117,9 @@ pub fn chat(responder: &Responder) -> Response<Vec<u8>> {
     script(responder, &style, &[PROTOCOL_JS, MARKDOWN_JS, CHAT_JS, PANEL_JS])
 }
 
-/// Returns a script with its style in a constant. Any page may load it: it is public, and the widget
-/// says what is wrong if the page may not ask.
+/// Returns a script with its style in a constant.
+///
+/// It is public, so any page may load it. If the page may not ask, the widget says what is wrong.
 fn script(responder: &Responder, style: &[&str], code: &[&str]) -> Response<Vec<u8>> {
     let style = Value::from(style.concat()).to_string();
     let body = code.concat().replacen(STYLE_CONSTANT, &style, 1);
@@ -148,7 +149,7 @@ mod tests {
         assert!(!html.contains(" style=") && !html.contains(" onclick="));
     }
 
-    /// What the page and the widget share counts once.
+    /// Counts the parts that both share once.
     #[test]
     fn page_and_widget_are_smaller_than_60_kb() {
         let widget = [WIDGET_CSS, WIDGET_JS, PANEL_CSS, PANEL_JS].concat();
