@@ -15,6 +15,7 @@ mod failures;
 mod faults;
 mod formats;
 mod log;
+mod replies;
 mod retries;
 mod secrets;
 mod settings;
