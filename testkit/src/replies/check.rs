@@ -36,12 +36,11 @@ impl Exchange<'_> {
     ///
     /// # Errors
     ///
-    /// The row, the first difference, and the response.
+    /// The first difference, with setup, format and response.
     pub(super) fn check(&self) -> Result<(), String> {
         self.check_all().map_err(|why| {
-            let Self { row, setup, format, response, .. } = self;
-            let got = excerpt(&response.body);
-            format!("{} ({setup:?}, {}): {why}\n    got {got:?}", row.name, format.name)
+            let got = excerpt(&self.response.body);
+            format!("{:?}, {}: {why}\n    got {got:?}", self.setup, self.format.name)
         })
     }
 

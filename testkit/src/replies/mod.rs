@@ -16,7 +16,7 @@
 //! - `setup`, `upstream`, `check`: settings, the stand-in, and the checks
 //!
 //! To run one row or some: `ROWS='Zhipu' cargo test -p scf-ask --test it replies`. The value is a
-//! part of the name that a failure shows. `KNOWN=1` runs the rows of `known` instead.
+//! part of the name that a failure shows. `KNOWN=1` runs the rows of known faults instead.
 //!
 //! A new row is an entry in the file of its kind. Both functions then meet it.
 
@@ -45,15 +45,17 @@ use serde_json::Value;
 use self::check::Exchange;
 use self::row::Row;
 use self::setup::Setup;
+use self::unreachable::Unreachable;
 use self::upstream::TableUpstream;
 use crate::Response;
-use crate::table::{assert_no_failures, is_selected};
+use crate::table::{assert_no_failures, is_selected, run_table};
 
 pub use self::setup::Format;
-pub use self::unreachable::{Unreachable, unreachable};
 
-/// The variable that selects the rows of `known` instead of the table.
-const KNOWN: &str = "KNOWN";
+/// Returns whether `KNOWN` selects the rows of known faults instead of the table.
+fn is_known() -> bool {
+    env::var_os("KNOWN").is_some()
+}
 
 /// Returns the rows of a kind with the kind in their names.
 fn of_kind(kind: &str, rows: Vec<Row>) -> impl Iterator<Item = Row> {
@@ -74,9 +76,9 @@ fn rows() -> Vec<Row> {
         ("behind 200", behind_200::rows()),
     ];
     let table = kinds.into_iter().flat_map(|(kind, rows)| of_kind(kind, rows));
-    let mut rows: Vec<Row> = match env::var_os(KNOWN) {
-        Some(_) => of_kind("known", known::rows()).collect(),
-        None => table.collect(),
+    let mut rows: Vec<Row> = match is_known() {
+        true => of_kind("known", known::rows()).collect(),
+        false => table.collect(),
     };
     let mut names = HashSet::new();
     for row in &rows {
@@ -109,7 +111,7 @@ where
                         let requests = upstream.take_requests(&row.name);
                         let exchange = Exchange { row, setup, format, response, log, requests };
                         if let Err(why) = exchange.check() {
-                            failures.lock().unwrap().push(why);
+                            failures.lock().unwrap().push(format!("{}: {why}", row.name));
                         }
                     }
                 });
@@ -117,4 +119,24 @@ where
         }
     });
     assert_no_failures(rows.len(), failures.into_inner().unwrap());
+}
+
+/// Checks each upstream that cannot be reached in these formats, and panics with all failures.
+#[track_caller]
+pub fn check_unreachable<A>(
+    formats: &[Format],
+    start: impl Fn(&[(&'static str, String)]) -> A + Sync,
+) where
+    A: Fn(&str, &str) -> (Response, Value),
+{
+    let rows = if is_known() { unreachable::known() } else { unreachable::rows() };
+    let name = |row: &Unreachable| row.row.name.clone();
+    run_table(rows.len(), &rows, name, |Unreachable { row, vars, .. }| {
+        let setup = Setup::Plain;
+        let ask = start(&[setup.vars(), vars.clone()].concat());
+        formats.iter().try_for_each(|&format| {
+            let (response, log) = ask(format.name, &row.name);
+            Exchange { row, setup, format, response, log, requests: Vec::new() }.check()
+        })
+    });
 }

@@ -61,7 +61,7 @@ pub(super) struct Answer {
 pub(super) struct Failure {
     pub(super) code: &'static str,
     /// Texts that the message holds.
-    pub(super) says: Vec<&'static str>,
+    pub(super) says: Vec<String>,
     /// Texts that the message does not hold.
     pub(super) hides: Vec<&'static str>,
     /// The text before the failure. It is sent if the function streams.
@@ -243,8 +243,8 @@ impl Row {
     }
 
     /// Expects a text in the message.
-    pub(super) fn says(self, text: &'static str) -> Self {
-        self.failure(|failure| failure.says.push(text))
+    pub(super) fn says(self, text: impl Into<String>) -> Self {
+        self.failure(|failure| failure.says.push(text.into()))
     }
 
     /// Expects that a text is not in the message.
