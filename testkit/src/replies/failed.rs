@@ -1,4 +1,4 @@
-//! Errors that pass: rate limits and failures of the upstream.
+//! Rate limits and failures of the upstream. Most are retried.
 
 use super::row::{Row, body, json, page};
 

@@ -76,6 +76,7 @@ fn lost_answers() -> Vec<Row> {
         stream("events that are labelled as gzip", [&delta(SKY), STOP, DONE])
             .header("content-encoding: gzip")
             .answers(SKY),
+        stream("an unknown field first", ["x-request: 1", &delta(SKY), STOP, DONE]).answers(SKY),
         json(
             200,
             "a member that comes twice",

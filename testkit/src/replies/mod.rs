@@ -11,18 +11,20 @@
 //! - `whole`, `labels`: answers as JSON, and replies with wrong labels
 //! - `streams`, `stream_errors`, `ends`: answers as events, what breaks them, and cut replies
 //! - `accounts`, `refused`, `failed`, `behind_200`: errors, by what follows from them
-//! - `known`: rows that the functions do not read right yet
 //! - `unreachable`: upstreams without a reply
-//! - `setup`, `upstream`, `check`: settings, the stand-in, and the checks
+//! - `known`: rows that the functions do not read right yet
+//! - `setup`, `upstream`: the settings of a function, and the stand-in
+//! - `check`, `content`: what a row expects of a response, and how its content is decoded
 //!
 //! To run one row or some: `ROWS='Zhipu' cargo test -p scf-ask --test it replies`. The value is a
 //! part of the name that a failure shows. `KNOWN=1` runs the rows of known faults instead.
 //!
-//! A new row is an entry in the file of its kind. Both functions then meet it.
+//! A new row is an entry in the file of its kind. Both suites run it.
 
 mod accounts;
 mod behind_200;
 mod check;
+mod content;
 mod ends;
 mod failed;
 mod known;
@@ -57,7 +59,7 @@ fn is_known() -> bool {
     env::var_os("KNOWN").is_some()
 }
 
-/// Returns the rows of a kind with the kind in their names.
+/// Adds the kind of rows to their names.
 fn of_kind(kind: &str, rows: Vec<Row>) -> impl Iterator<Item = Row> {
     rows.into_iter().map(move |row| Row { name: format!("{kind}: {}", row.name), ..row })
 }

@@ -5,7 +5,7 @@ pub(super) struct Row {
     pub(super) name: String,
     pub(super) reply: Reply,
     pub(super) expected: Expected,
-    /// The reply and its result if a stream is asked for, where they differ.
+    /// Another reply with its result, for requests that ask for a stream.
     pub(super) streamed: Option<(Reply, Expected)>,
 }
 
@@ -82,7 +82,7 @@ impl Failure {
 }
 
 impl Reply {
-    /// Writes the response. With `size`, a complete body comes in chunks of so many bytes.
+    /// Writes the response. With `size`, the body comes in chunks of this many bytes.
     pub(super) fn bytes(&self, size: Option<usize>) -> Vec<u8> {
         let body = self.pieces.concat();
         let framing = match (self.delivery, self.pieces.len()) {
@@ -136,7 +136,7 @@ fn chunk(data: &[u8]) -> Vec<u8> {
     [format!("{:x}\r\n", data.len()).as_bytes(), data, b"\r\n"].concat()
 }
 
-/// A row with this body as one piece. Without another result, its answer is expected to be empty.
+/// A row with this body as one piece. The default result is an answer without text.
 pub(super) fn body(status: u16, name: &str, body: impl Into<Vec<u8>>) -> Row {
     let reply = Reply {
         status,
@@ -267,7 +267,7 @@ impl Row {
         self.failure(|failure| failure.is_retried = true)
     }
 
-    /// Adds the reply and the result of another row for requests that ask for a stream.
+    /// Takes the reply and the result of another row for requests that ask for a stream.
     pub(super) fn or_if_streamed(mut self, row: Row) -> Self {
         self.streamed = Some((row.reply, row.expected));
         self

@@ -42,8 +42,7 @@ impl Setup {
         vars
     }
 
-    /// The formats in which each row is asked. The reply decides more than the setup does, so two
-    /// setups meet all of them.
+    /// The formats in which each row is asked. For lists and TLS, one of them is enough.
     pub(super) fn formats<T>(self, all: &[T]) -> &[T] {
         match self {
             Self::Plain | Self::Partial => all,

@@ -1,6 +1,6 @@
 //! Streams that an error ends, or that end before the answer does.
 
-use super::row::{Row, stream};
+use super::row::{Delivery, Row, stream};
 use super::streams::{delta, message};
 
 const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
@@ -9,6 +9,14 @@ const DONE: &str = "[DONE]";
 /// A text, this event, and what would end an answer.
 fn after_text(name: &str, event: &str) -> Row {
     stream(name, [&delta("The sky"), event, STOP, DONE]).fails("upstream_failed").after("The sky")
+}
+
+/// A text, these events, and no end.
+fn cut(name: &str, events: &[&str]) -> Row {
+    let text = delta("The sky");
+    stream(name, [text.as_str()].into_iter().chain(events.iter().copied()))
+        .fails("upstream_failed")
+        .after("The sky")
 }
 
 /// This event first, and what would end an answer.
@@ -126,6 +134,11 @@ fn errors() -> Vec<Row> {
             .retried(),
         after_text("a text that is no JSON", "data: upstream connect error or disconnect")
             .says("upstream connect error"),
+        cut("a text without its line end", &[]).followed_by("data: upstream connect error").says("upstream connect error"),
+        cut("an event of the name error, cut", &[])
+            .delivered(Delivery::Unfinished)
+            .followed_by("event: error\ndata: worker is gone")
+            .says("worker is gone"),
         after_text("a text as JSON", r#""worker is gone""#).says("worker is gone"),
         after_text("a chunk as a list", r#"[{"choices":[{"delta":{"content":" is"}}]}]"#),
         after_text("members of a chunk as a list", r#"["m",[{"delta":{"content":" is"}}]]"#),
@@ -226,12 +239,6 @@ fn finish_reasons() -> Vec<Row> {
 
 /// Streams without a finish reason and without an end.
 fn no_end() -> Vec<Row> {
-    let cut = |name, events: &[&str]| {
-        let text = delta("The sky");
-        stream(name, [text.as_str()].into_iter().chain(events.iter().copied()))
-            .fails("upstream_failed")
-            .after("The sky")
-    };
     let chunk =
         |reason: &str| format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":{reason}}}]}}"#);
     vec![

@@ -215,6 +215,7 @@ fn lines() -> Vec<Row> {
         then("id, retry and unknown fields", &["id: 7\nretry: 3000\nx: y\n: z", STOP, DONE]),
         then("the name of every event", &[&format!("event: message\ndata: {STOP}"), DONE]),
         then("no blank line behind the last event", &[]).followed_by(format!("data: {STOP}\n")),
+        then("blanks before the data", &[&format!("data:  \t{STOP}"), DONE]),
         then("no line end behind the last event", &[]).followed_by(format!("data: {STOP}")),
     ]
 }
@@ -271,6 +272,11 @@ fn messages() -> Vec<Row> {
         stream(
             "a whole completion as the only event",
             [r#"{"object":"chat.completion","choices":[{"message":{"role":"assistant","content":"The sky is blue."},"finish_reason":"stop"}]}"#],
+        )
+        .answers(SKY),
+        stream(
+            "a refusal after the text",
+            [&delta(SKY), r#"{"choices":[{"delta":{"refusal":"No."}}]}"#, STOP, DONE],
         )
         .answers(SKY),
         stream(
@@ -352,6 +358,17 @@ fn finish_reasons() -> Vec<Row> {
             &[STOP, r#"{"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":5}}"#],
         )
         .counts(4, 5),
+        stream(
+            "another finish reason in the last chunk",
+            [
+                &chunk("The sky", "\"stop\""),
+                &chunk(" is", "\"stop\""),
+                &chunk("", "\"length\""),
+                DONE,
+            ],
+        )
+        .answers("The sky is")
+        .ends("length"),
         then("a null finish reason after the real one", &[STOP, &delta(""), DONE]),
         stream("no text", [STOP, DONE]).fails("answer_empty"),
         stream("an end alone", [DONE]).fails("answer_empty"),

@@ -45,28 +45,28 @@ pub(super) fn rows() -> Vec<Unreachable> {
 }
 
 /// An address that refuses connections.
-fn closed() -> Endpoint {
+fn closed_port() -> Endpoint {
     let endpoint = Endpoint::start_unique(|_| {});
     endpoint.refuse();
     endpoint
 }
 
 fn upstreams() -> Vec<Unreachable> {
-    let dead = |name, scheme: &str| {
-        let endpoint = closed();
+    let closed_at = |name, scheme: &str| {
+        let endpoint = closed_port();
         let url = format!("{scheme}://{}/v1", endpoint.address());
         at(name, url, |row| row.says(REFUSED).says("OPENAI_BASE_URL").hides("io:").retried_later())
             .holding(endpoint)
     };
     vec![
-        dead("a closed port", "http"),
-        dead("a closed port for TLS", "https"),
+        closed_at("a closed port", "http"),
+        closed_at("a closed port for TLS", "https"),
         at("an unknown host", UNKNOWN, |row| row.says("provider.invalid").retried_later()),
     ]
 }
 
 fn proxies() -> Vec<Unreachable> {
-    let unwilling = |name, answer: &'static str| {
+    let rejecting = |name, answer: &'static str| {
         let endpoint = Endpoint::start(move |mut stream| {
             let _ = stream.read(&mut [0; 4096]);
             let _ = stream.write_all(answer.as_bytes());
@@ -81,11 +81,11 @@ fn proxies() -> Vec<Unreachable> {
     vec![
         at("an unknown proxy", UNKNOWN, |row| row.says("proxy.invalid").retried_later())
             .set("HTTP_PROXY", "http://proxy.invalid:3128"),
-        unwilling(
+        rejecting(
             "a proxy that is a web server",
             "HTTP/1.1 405 Not Allowed\r\ncontent-length: 0\r\n\r\n",
         ),
-        unwilling("a proxy that forbids", "HTTP/1.1 403 Forbidden\r\n\r\n"),
+        rejecting("a proxy that forbids", "HTTP/1.1 403 Forbidden\r\n\r\n"),
         at("a proxy that wants a login", UNKNOWN, |row| {
             row.says(format!("the proxy {}", login.address()))
         })
@@ -96,8 +96,8 @@ fn proxies() -> Vec<Unreachable> {
 
 /// Rows that the functions do not report right yet.
 pub(super) fn known() -> Vec<Unreachable> {
-    let dead = |name, url: &str, variable, scheme: &str| {
-        let endpoint = closed();
+    let closed_at = |name, url: &str, variable, scheme: &str| {
+        let endpoint = closed_port();
         let address = endpoint.address();
         let message = format!("connect to the proxy {address}: {REFUSED}");
         at(name, url, |row| row.says(message).retried_later())
@@ -105,12 +105,22 @@ pub(super) fn known() -> Vec<Unreachable> {
             .holding(endpoint)
     };
     vec![
-        dead("a dead proxy", UNKNOWN, "HTTP_PROXY", "http://"),
-        dead("a dead proxy for TLS", "https://provider.invalid/v1", "HTTPS_PROXY", "http://"),
-        dead("a dead proxy for all", UNKNOWN, "ALL_PROXY", "http://"),
-        dead("a dead proxy without a scheme", UNKNOWN, "http_proxy", ""),
-        dead("a dead proxy that resolves names", UNKNOWN, "ALL_PROXY", "socks5h://"),
-        dead("a dead proxy for addresses", "http://127.0.0.1:1/v1", "ALL_PROXY", "socks5://"),
+        closed_at("a closed proxy", UNKNOWN, "HTTP_PROXY", "http://"),
+        closed_at(
+            "a closed proxy for TLS",
+            "https://provider.invalid/v1",
+            "HTTPS_PROXY",
+            "http://",
+        ),
+        closed_at("a closed proxy for all", UNKNOWN, "ALL_PROXY", "http://"),
+        closed_at("a closed proxy without a scheme", UNKNOWN, "http_proxy", ""),
+        closed_at("a closed proxy that resolves names", UNKNOWN, "ALL_PROXY", "socks5h://"),
+        closed_at(
+            "a closed proxy for addresses",
+            "http://127.0.0.1:1/v1",
+            "ALL_PROXY",
+            "socks5://",
+        ),
     ]
 }
 

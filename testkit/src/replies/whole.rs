@@ -169,6 +169,10 @@ fn texts() -> Vec<Row> {
             .answers("I can't help with that."),
         message("refusal beside empty content", r#"{"content":"","refusal":"I can't help with that."}"#)
             .answers("I can't help with that."),
+        message("refusal beside blank content", r#"{"content":" ","refusal":"I can't help."}"#)
+            .answers("I can't help."),
+        message("refusal beside content", r#"{"content":"The sky is blue.","refusal":"No."}"#)
+            .answers(SKY),
         message("thoughts in the content", r#"{"content":"<think>\nRayleigh.\n</think>\n\nThe sky is blue."}"#)
             .answers("<think>\nRayleigh.\n</think>\n\nThe sky is blue."),
         message(
