@@ -158,8 +158,8 @@ pub(super) fn page(status: u16, name: &str, html: &str) -> Row {
     body(status, name, html).header("content-type: text/html; charset=utf-8")
 }
 
-/// A row with server-sent events, each a piece. JSON and `[DONE]` become the data of an event, other
-/// texts are its lines.
+/// A row with server-sent events, each a piece. JSON and `[DONE]` become the data of an event.
+/// Other texts are its lines.
 pub(super) fn stream<E: AsRef<str>>(name: &str, events: impl IntoIterator<Item = E>) -> Row {
     let piece = |event: E| match event.as_ref() {
         data if data.starts_with(['{', '[', '"']) => format!("data: {data}\n\n").into_bytes(),
