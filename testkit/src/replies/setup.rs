@@ -16,7 +16,7 @@ pub(super) const MODELS: [&str; 2] = ["gpt-first", "gpt-second"];
 /// The settings of a function and the manner in which the upstream sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Setup {
-    /// One key and one model.
+    /// A single key and a single model.
     Plain,
     /// `ASK_PARTIAL`: every answer is asked as a stream. Bodies come in small chunks.
     Partial,

@@ -134,6 +134,11 @@ fn errors() -> Vec<Row> {
             .retried(),
         after_text("a text that is no JSON", "data: upstream connect error or disconnect")
             .says("upstream connect error"),
+        cut("an event of the name error with CRLF", &[])
+            .followed_by("event: error\r\ndata: worker is gone\r\n\r\ndata: [DONE]\r\n\r\n")
+            .says("worker is gone"),
+        after_text("an event of the name error on two lines", "event: error\ndata: worker\ndata: is gone")
+            .says("worker\nis gone"),
         cut("a text without its line end", &[]).followed_by("data: upstream connect error").says("upstream connect error"),
         cut("an event of the name error, cut", &[])
             .delivered(Delivery::Unfinished)

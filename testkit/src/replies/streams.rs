@@ -213,6 +213,10 @@ fn lines() -> Vec<Row> {
             &["data: {\"choices\":[{\"delta\":{},\ndata: \"finish_reason\":\"stop\"}]}", DONE],
         ),
         then("id, retry and unknown fields", &["id: 7\nretry: 3000\nx: y\n: z", STOP, DONE]),
+        stream("an id first", [&format!("id: 1\ndata: {}", delta(SKY)), STOP, DONE])
+            .labelled("")
+            .answers(SKY),
+        stream("retry first", ["retry: 3000", &delta(SKY), STOP, DONE]).labelled("").answers(SKY),
         then("the name of every event", &[&format!("event: message\ndata: {STOP}"), DONE]),
         then("no blank line behind the last event", &[]).followed_by(format!("data: {STOP}\n")),
         then("blanks before the data", &[&format!("data:  \t{STOP}"), DONE]),

@@ -146,6 +146,13 @@ fn providers() -> Vec<Row> {
         .by("sonar"),
         json(
             200,
+            "a relay that names the model by the key",
+            r#"{"model":"gpt-Zq7Wx3Vb9Nm1Lk5Jh8Gf","choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#,
+        )
+        .answers(SKY)
+        .by("gpt[…]"),
+        json(
+            200,
             "a relay's envelope around a completion",
             r#"{"code":200,"message":"success","success":true,"object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"The sky is blue."},"finish_reason":"stop"}]}"#,
         )
@@ -164,6 +171,13 @@ fn texts() -> Vec<Row> {
     vec![
         message("parts of text", r#"{"content":[{"type":"text","text":"The sky"},{"type":"text","text":" is blue."}]}"#)
             .answers(SKY),
+        message(
+            "parts of other kinds",
+            r#"{"content":[{"type":"reasoning","text":"No."},{"type":"output_text","text":"The sky is blue."},{"type":"image_url","image_url":{"url":"x"}}]}"#,
+        )
+        .answers(SKY),
+        message("a part with a refusal", r#"{"content":[{"type":"refusal","refusal":"I can't help."}]}"#)
+            .answers("I can't help."),
         message("parts that are strings", r#"{"content":["The sky"," is blue."]}"#).answers(SKY),
         message("refusal without content", r#"{"content":null,"refusal":"I can't help with that."}"#)
             .answers("I can't help with that."),
