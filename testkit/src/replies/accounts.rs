@@ -110,16 +110,6 @@ fn keys() -> Vec<Row> {
             "new-api: a wrong key",
             r#"{"error":{"code":"","message":"无效的令牌 (request id: 1)","type":"new_api_error"}}"#,
         ),
-        key(
-            403,
-            "a relay: a wrong key with 403",
-            r#"{"error":{"message":"无效的令牌","type":"new_api_error"}}"#,
-        ),
-        key(
-            403,
-            "a relay: a wrong key with 403 by its code",
-            r#"{"error":{"message":"Forbidden","code":"invalid_api_key"}}"#,
-        ),
         key(403, "a relay: an old key with 403", r#"{"message":"Your API key has expired"}"#),
         key(400, "a relay: a wrong key with 400", r#"{"success":false,"msg":"invalid apikey"}"#),
         key(
@@ -148,21 +138,6 @@ fn quotas() -> Vec<Row> {
             r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}"#,
         ),
         quota(
-            429,
-            "OpenAI: no credit by its code",
-            r#"{"error":{"message":"You have no credits left.","type":"insufficient_quota","param":null,"code":"credit_balance_exhausted"}}"#,
-        ),
-        quota(
-            429,
-            "OpenAI: a limit of the project",
-            r#"{"error":{"message":"Limit reached.","type":"requests","param":null,"code":"project_spend_limit_exceeded"}}"#,
-        ),
-        quota(
-            429,
-            "OpenAI: billing is off",
-            r#"{"error":{"message":"Your account is not active, please check your billing details on our website.","type":"billing_not_active","param":null,"code":"billing_not_active"}}"#,
-        ),
-        quota(
             402,
             "DeepSeek: no balance",
             r#"{"error":{"message":"Insufficient Balance","type":"unknown_error","param":null,"code":"invalid_request_error"}}"#,
@@ -174,11 +149,6 @@ fn quotas() -> Vec<Row> {
         ),
         quota(
             429,
-            "Zhipu: no balance by its code",
-            r#"{"error":{"code":"1113","message":"Please recharge."}}"#,
-        ),
-        quota(
-            429,
             "Zhipu: a number as the code",
             r#"{"error":{"code":1113,"message":"您的账户已欠费，请充值后重试"}}"#,
         ),
@@ -186,11 +156,6 @@ fn quotas() -> Vec<Row> {
             403,
             "new-api: no quota",
             r#"{"error":{"message":"用户额度不足, 剩余额度: ¥-0.01 (request id: 1)","type":"new_api_error","param":"","code":"insufficient_user_quota"}}"#,
-        ),
-        quota(
-            403,
-            "one-api: no quota by its code",
-            r#"{"error":{"message":"user quota","type":"one_api_error","code":"insufficient_user_quota"}}"#,
         ),
         quota(
             403,
@@ -249,11 +214,6 @@ fn quotas() -> Vec<Row> {
         ),
         quota(
             403,
-            "a relay: a number and the words",
-            r#"{"code":40301,"msg":"账户余额不足，请充值"}"#,
-        ),
-        quota(
-            403,
             "a relay: the words in a list",
             r#"{"errors":[{"code":7,"message":"not enough credits"}]}"#,
         ),
@@ -264,16 +224,6 @@ fn quotas() -> Vec<Row> {
 fn regions() -> Vec<Row> {
     let region = |status, name, error: &str| json(status, name, error).fails("upstream_region");
     vec![
-        region(
-            403,
-            "OpenAI: a country by its code",
-            r#"{"error":{"code":"unsupported_country_region_territory","message":"No.","param":null,"type":"request_forbidden"}}"#,
-        ),
-        region(
-            403,
-            "OpenAI: a country by its words",
-            r#"{"error":{"message":"Country, region, or territory not supported","type":"request_forbidden"}}"#,
-        ),
         region(
             400,
             "Gemini: a location",

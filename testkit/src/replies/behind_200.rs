@@ -58,6 +58,9 @@ fn words() -> Vec<Row> {
             .says("No route for that URI"),
         failed("an object of an error", r#"{"object":"error","message":"engine is gone","code":50002}"#)
             .says("engine is gone"),
+        failed("a type of an error", r#"{"type":"error","message":"engine is gone"}"#)
+            .says("engine is gone"),
+        failed("error_message", r#"{"error_message":"engine is gone"}"#).says("engine is gone"),
         failed("error_code and error_msg", r#"{"error_code":336100,"error_msg":"try again"}"#)
             .says("try again"),
         failed("a list of errors", r#"[{"error":{"message":"engine is gone"}}]"#).says("engine is gone"),

@@ -11,6 +11,7 @@
 //! - `whole`, `labels`: answers as JSON, and replies with wrong labels
 //! - `streams`, `stream_errors`, `ends`: answers as events, what breaks them, and cut replies
 //! - `accounts`, `refused`, `failed`, `behind_200`: errors, by what follows from them
+//! - `signs`: errors with a code or a sentence alone
 //! - `unreachable`: upstreams without a reply
 //! - `known`: rows that the functions do not read right yet
 //! - `setup`, `upstream`: the settings of a function, and the stand-in
@@ -32,6 +33,7 @@ mod labels;
 mod refused;
 mod row;
 mod setup;
+mod signs;
 mod stream_errors;
 mod streams;
 mod unreachable;
@@ -73,6 +75,7 @@ fn rows() -> Vec<Row> {
         ("stream error", stream_errors::rows()),
         ("end", ends::rows()),
         ("account", accounts::rows()),
+        ("sign", signs::rows()),
         ("refused", refused::rows()),
         ("failed", failed::rows()),
         ("behind 200", behind_200::rows()),

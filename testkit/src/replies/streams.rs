@@ -315,6 +315,9 @@ fn passed_over() -> Vec<Row> {
         )
         .counts(4, 5),
         with("a code of a success", r#"{"code":0,"message":"ok","data":null}"#),
+        with("success as the code", r#"{"code":"Success","message":"done"}"#),
+        with("OK as the code", r#"{"code":"OK","msg":"done"}"#),
+        with("an empty code", r#"{"code":"","message":"done"}"#),
         with("a code of a success as text", r#"{"code":"200","msg":"success"}"#),
         with("empty error members", r#"{"error":null,"errors":[],"detail":"","error_code":0}"#),
         with("an empty error", r#"{"choices":[],"error":{"message":"","code":null}}"#),
