@@ -25,7 +25,7 @@ fn classes() -> Vec<Row> {
         of("upstream_region", "Gemini: a location", r#"[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]"#),
         of("upstream_busy", "Gemini: the rate", r#"[{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED"}}]"#).retried(),
         of("upstream_key", "a status as the code", r#"{"code":401,"message":"token is gone"}"#),
-        of("upstream_busy", "a status of the rate as the code", r#"{"code":429,"msg":"wait"}"#).retried(),
+        of("upstream_busy", "a status of the rate as the code", r#"{"base_resp":{"status_code":429,"status_msg":"wait"}}"#).retried(),
         of("upstream_quota", "a status of the quota as the code", r#"{"error":{"code":402,"message":"pay"}}"#),
         of("upstream_refused", "a status of a refusal as the code", r#"{"error":{"code":"400","message":"temperature is too hot"}}"#)
             .says("temperature is too hot"),

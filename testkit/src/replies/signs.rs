@@ -42,12 +42,14 @@ fn codes() -> Vec<Row> {
         "pre_consume_token_quota_failed",
         "INSUFFICIENT_BALANCE",
         "insufficient_credits",
+        "credit_required",
         "Arrearage",
         "AccountOverdueError",
         "1113",
     ];
     let key = [
         "invalid_api_key",
+        "incorrect_api_key",
         "InvalidApiKey",
         "API_KEY_INVALID",
         "invalid_authentication_error",

@@ -135,7 +135,7 @@ fn errors() -> Vec<Row> {
         after_text("a text that is no JSON", "data: upstream connect error or disconnect")
             .says("upstream connect error"),
         cut("an event of the name error with CRLF", &[])
-            .followed_by("event: error\r\ndata: worker is gone\r\n\r\ndata: [DONE]\r\n\r\n")
+            .followed_by("event: error\r\ndata: {\"message\":\"worker is gone\"}\r\n\r\ndata: [DONE]\r\n\r\n")
             .says("worker is gone"),
         after_text("an event of the name error on two lines", "event: error\ndata: worker\ndata: is gone")
             .says("worker\nis gone"),
