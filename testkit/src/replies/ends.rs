@@ -1,16 +1,8 @@
 //! Replies that are cut, and replies with an unusual frame. A cut reply is complete only by its
 //! bytes.
 
+use super::parts::{DONE, JSON, SKY, STOP, delta};
 use super::row::{Delivery, Row, body, json, page, raw, stream};
-use super::streams::delta;
-
-const SKY: &str = "The sky is blue.";
-
-const JSON: &str =
-    r#"{"choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#;
-
-const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-const DONE: &str = "[DONE]";
 
 pub(super) fn rows() -> Vec<Row> {
     [whole(), streams(), errors(), no_reply(), frames()].concat()

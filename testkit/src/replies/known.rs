@@ -1,15 +1,7 @@
 //! Rows that the functions do not read right yet.
 
+use super::parts::{DONE, JSON, SKY, STOP, delta};
 use super::row::{Delivery, Row, json, raw, stream};
-use super::streams::delta;
-
-const SKY: &str = "The sky is blue.";
-
-const JSON: &str =
-    r#"{"choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#;
-
-const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-const DONE: &str = "[DONE]";
 
 pub(super) fn rows() -> Vec<Row> {
     [

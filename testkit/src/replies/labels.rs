@@ -1,11 +1,7 @@
 //! Labels that do not fit the bytes: the bytes decide.
 
+use super::parts::{JSON, SKY};
 use super::row::{Row, body, json, page, stream};
-
-const SKY: &str = "The sky is blue.";
-
-const JSON: &str =
-    r#"{"choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#;
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 

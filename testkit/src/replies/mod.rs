@@ -7,7 +7,7 @@
 //!
 //! # Map
 //!
-//! - `row`: a row, and how to write one
+//! - `row`, `parts`: a row, how to write one, and what rows share
 //! - `whole`, `labels`: answers as JSON, and replies with wrong labels
 //! - `streams`, `stream_errors`, `ends`: answers as events, what breaks them, and cut replies
 //! - `accounts`, `refused`, `failed`, `behind_200`: errors, by what follows from them
@@ -30,6 +30,7 @@ mod ends;
 mod failed;
 mod known;
 mod labels;
+mod parts;
 mod refused;
 mod row;
 mod setup;

@@ -1,10 +1,7 @@
 //! Streams that an error ends, or that end before the answer does.
 
+use super::parts::{DONE, STOP, delta, message};
 use super::row::{Delivery, Row, stream};
-use super::streams::{delta, message};
-
-const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-const DONE: &str = "[DONE]";
 
 /// A text, this event, and what would end an answer.
 fn after_text(name: &str, event: &str) -> Row {

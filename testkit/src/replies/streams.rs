@@ -1,25 +1,7 @@
 //! Answers as events, as each provider writes them.
 
+use super::parts::{DONE, SKY, STOP, delta, message};
 use super::row::{Row, stream};
-
-const SKY: &str = "The sky is blue.";
-
-const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
-const DONE: &str = "[DONE]";
-
-/// A chunk with this content.
-pub(super) fn delta(content: &str) -> String {
-    format!(
-        r#"{{"choices":[{{"index":0,"delta":{{"content":"{content}"}},"finish_reason":null}}]}}"#
-    )
-}
-
-/// A chunk with this content as a message.
-pub(super) fn message(content: &str) -> String {
-    format!(
-        r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":"{content}"}}}}]}}"#
-    )
-}
 
 /// A chunk with both.
 fn both(message: &str, delta: &str) -> String {
@@ -178,36 +160,36 @@ fn providers() -> Vec<Row> {
 
 /// The lines of events, in every form that the standard allows.
 fn lines() -> Vec<Row> {
+    fn pieces<const N: usize>(name: &str, pieces: [Vec<u8>; N]) -> Row {
+        stream(name, [""; 0]).pieces(pieces.into())
+    }
     let text = |content: &str, end: &str| format!("data:{}{end}", delta(content));
     let crlf = [text("The sky", "\r\n\r\n"), text(" is blue.", "\r\n\r\n")];
     let cr = [text("The sky", "\r\r"), text(" is blue.", "\r\r")];
     let split = delta("你好😀").into_bytes();
     let at = split.windows(4).position(|bytes| bytes == "😀".as_bytes()).unwrap_or_default() + 2;
     vec![
-        stream("no blank behind the colon", [""])
-            .pieces(vec![text("The sky is blue.", "\n\n").into(), b"data:[DONE]\n\n".to_vec()])
+        pieces(
+            "no blank behind the colon",
+            [text(SKY, "\n\n").into(), b"data:[DONE]\n\n".to_vec()],
+        )
+        .answers(SKY)
+        .ends(""),
+        pieces("CRLF", [crlf.concat().into(), b"data: [DONE]\r\n\r\n".to_vec()])
             .answers(SKY)
             .ends(""),
-        stream("CRLF", [""])
-            .pieces(vec![crlf.concat().into(), b"data: [DONE]\r\n\r\n".to_vec()])
-            .answers(SKY)
-            .ends(""),
-        stream("CR", [""])
-            .pieces(vec![cr.concat().into(), b"data: [DONE]\r\r".to_vec()])
-            .answers(SKY)
-            .ends(""),
-        stream("events in one piece", [""])
-            .pieces(vec![
-                format!("data: {}\n\ndata: {STOP}\n\ndata: [DONE]\n\n", delta(SKY)).into(),
-            ])
-            .answers(SKY),
-        stream("a character in two pieces", [""])
-            .pieces(vec![
-                [b"data: ", &split[..at]].concat(),
-                [&split[at..], b"\n\ndata: [DONE]\n\n"].concat(),
-            ])
-            .answers("你好😀")
-            .ends(""),
+        pieces("CR", [cr.concat().into(), b"data: [DONE]\r\r".to_vec()]).answers(SKY).ends(""),
+        pieces(
+            "events in one piece",
+            [format!("data: {}\n\ndata: {STOP}\n\ndata: [DONE]\n\n", delta(SKY)).into()],
+        )
+        .answers(SKY),
+        pieces(
+            "a character in two pieces",
+            [[b"data: ", &split[..at]].concat(), [&split[at..], b"\n\ndata: [DONE]\n\n"].concat()],
+        )
+        .answers("你好😀")
+        .ends(""),
         then(
             "data on two lines",
             &["data: {\"choices\":[{\"delta\":{},\ndata: \"finish_reason\":\"stop\"}]}", DONE],

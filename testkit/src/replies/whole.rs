@@ -1,8 +1,7 @@
 //! Answers as JSON, as each provider writes them, and replies without an answer.
 
+use super::parts::SKY;
 use super::row::{Row, json};
-
-const SKY: &str = "The sky is blue.";
 
 /// A completion whose only choice has this message.
 fn message(name: &str, message: &str) -> Row {
