@@ -32,6 +32,8 @@ pub(super) enum Delivery {
     Unfinished,
     /// In chunks without the last one. The connection is reset.
     Reset,
+    /// In chunks without the last one. The connection stays open.
+    Held,
     /// The first piece is the whole response, with its head. The connection stays open.
     Raw,
     /// As [`Self::Raw`]. The connection is closed.

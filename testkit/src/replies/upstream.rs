@@ -92,7 +92,7 @@ impl Served {
         let size =
             (self.setup == Setup::Partial).then(|| reply.len().div_ceil(MAX_CHUNKS).max(MIN_CHUNK));
         let disconnect = match reply.delivery {
-            Delivery::Framed | Delivery::Raw => None,
+            Delivery::Framed | Delivery::Raw | Delivery::Held => None,
             Delivery::UntilClose | Delivery::Short | Delivery::Unfinished | Delivery::RawClosed => {
                 Some(Disconnect::Close)
             }
