@@ -198,9 +198,13 @@ fn frames() -> Vec<Row> {
         chunked("trailers", "\r\ntrailer: x-check", "0\r\nx-check: 1\r\n\r\n"),
         chunked("an extension of a chunk", "", "0;x=y\r\n\r\n"),
         chunked("zeros in the size of a chunk", "", "000\r\n\r\n"),
-        chunked("a coding that was not asked for", "\r\ntransfer-encoding: gzip", "0\r\n\r\n")
-            .delivered(Delivery::RawClosed)
-            .fails("upstream_failed"),
+        with(
+            "a coding that was not asked for",
+            "transfer-encoding: gzip, chunked",
+            &format!("{length:x}\r\n{JSON}\r\n0\r\n\r\n"),
+        )
+        .delivered(Delivery::RawClosed)
+        .fails("upstream_failed"),
         invalid("two lengths", "content-length: 10"),
         invalid("an invalid length", "content-length: many"),
         invalid("a blank before the colon of a header", "x-note : 1"),
