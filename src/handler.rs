@@ -131,7 +131,8 @@ impl Handler {
         }
         let messages = single(question, &self.settings)?;
         let deadline = Instant::now() + budget(&self.settings, None);
-        self.complete(&messages, deadline, &mut CallStats::default()).map(|answer| answer.text)
+        self.complete(&messages, None, deadline, &mut CallStats::default())
+            .map(|answer| answer.text)
     }
 
     fn check_rate(&mut self, address: Option<IpAddr>) -> Result<(), Failure> {
@@ -148,11 +149,11 @@ impl Handler {
         entry: &mut LogEntry,
     ) -> Response<Vec<u8>> {
         let mut stats = CallStats::default();
-        let answer = self.complete(&ask.messages, deadline, &mut stats);
+        let answer = self.complete(&ask.messages, ask.model.as_deref(), deadline, &mut stats);
         entry.attempts = stats.attempts;
         entry.upstream_ms = Some(millis(stats.upstream));
         if self.settings.log_text {
-            entry.question = Some(ask.question().to_owned());
+            entry.question = Some(ask.question().into_owned());
             entry.answer = answer.as_ref().ok().map(|answer| answer.text.clone());
         }
         match answer {
@@ -169,6 +170,7 @@ impl Handler {
     fn complete(
         &mut self,
         messages: &[Message],
+        model: Option<&str>,
         deadline: Instant,
         stats: &mut CallStats,
     ) -> Result<Answer, Failure> {
@@ -178,7 +180,7 @@ impl Handler {
         };
         let settings = &self.settings;
         let start = Instant::now();
-        let mut retry = Retry::new(settings, &self.cooldowns, start);
+        let mut retry = Retry::new(settings, model, &self.cooldowns, start, random());
         let answer = loop {
             let (key, model) = (retry.key(), retry.model());
             let request = || request(settings, key, model, messages, settings.partial);

@@ -103,13 +103,13 @@ impl Section {
 }
 
 fn where_and_when() -> anyhow::Result<String> {
-    let says = |program: &str, args: &[&str]| -> anyhow::Result<String> {
+    let output = |program: &str, args: &[&str]| -> anyhow::Result<String> {
         let output = Command::new(program).args(args).output().context(program.to_owned())?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     let cpu = fs::read_to_string("/proc/cpuinfo")?;
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("unknown");
-    let date = says("date", &["-u", "+%F"])?;
-    let (cores, linux) = (says("nproc", &["--all"])?, says("uname", &["-sr"])?);
+    let date = output("date", &["-u", "+%F"])?;
+    let (cores, linux) = (output("nproc", &["--all"])?, output("uname", &["-sr"])?);
     Ok(format!("{date}, {}, {cores} cores, {linux}.", model.trim_matches([' ', '\t', ':'])))
 }

@@ -18,11 +18,21 @@ pub enum Failure {
     BodyUnreadable(Localized),
     /// `?format=` has an unknown value.
     UnknownFormat,
+    /// The chosen model is not in `OPENAI_MODEL`.
+    UnknownModel {
+        /// The models that may be chosen.
+        models: Vec<String>,
+    },
     /// The body has a content type that holds no question.
     UnsupportedMediaType,
     /// The question is longer than `ASK_MAX_QUESTION`.
     QuestionTooLong {
         /// The limit, in characters.
+        max: usize,
+    },
+    /// The request has too many pictures.
+    TooManyPictures {
+        /// The limit.
         max: usize,
     },
     /// The body of the request is larger than the platform carries.
@@ -66,8 +76,8 @@ pub enum Failure {
     UpstreamRefused {
         /// The upstream's status.
         status: StatusCode,
-        /// The upstream's own message, redacted.
-        message: String,
+        /// The upstream's own message, redacted, or empty.
+        message: Localized,
     },
     /// The upstream failed, sent an invalid reply, or closed the connection.
     UpstreamFailed(Localized),
@@ -115,8 +125,9 @@ impl Failure {
             Self::QuestionMissing => ("question_missing", StatusCode::BAD_REQUEST),
             Self::BodyUnreadable(_) => ("body_unreadable", StatusCode::BAD_REQUEST),
             Self::UnknownFormat => ("format", StatusCode::BAD_REQUEST),
+            Self::UnknownModel { .. } => ("model", StatusCode::BAD_REQUEST),
             Self::UnsupportedMediaType => ("media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE),
-            Self::QuestionTooLong { .. } | Self::BodyTooLarge => {
+            Self::QuestionTooLong { .. } | Self::TooManyPictures { .. } | Self::BodyTooLarge => {
                 ("question_too_long", StatusCode::PAYLOAD_TOO_LARGE)
             }
             Self::MethodNotAllowed => ("method", StatusCode::METHOD_NOT_ALLOWED),
@@ -178,6 +189,16 @@ impl Failure {
                     format!("未知的格式：?format= 只能是 {} 或 {last}。", names.join("、")),
                 )
             }
+            Self::UnknownModel { models } => Localized::new(
+                format!(
+                    "The model cannot be chosen: use {}, or add it to OPENAI_MODEL.",
+                    models.join(" or ")
+                ),
+                format!(
+                    "不能选择这个模型：请用 {}，或把它加入 OPENAI_MODEL。",
+                    models.join(" 或 ")
+                ),
+            ),
             Self::UnsupportedMediaType => Localized::new(
                 "The content type is unsupported: set Content-Type to application/json, \
                  application/x-www-form-urlencoded or text/plain.",
@@ -187,6 +208,10 @@ impl Failure {
             Self::QuestionTooLong { max } => Localized::new(
                 format!("The question is longer than {max} characters (ASK_MAX_QUESTION)."),
                 format!("问题超过 {max} 个字符（ASK_MAX_QUESTION）。"),
+            ),
+            Self::TooManyPictures { max } => Localized::new(
+                format!("The request has more than {max} pictures."),
+                format!("请求中的图片超过 {max} 张。"),
             ),
             Self::BodyTooLarge => {
                 Localized::new("The request is larger than 6 MB.", "请求超过 6 MB。")
@@ -327,23 +352,26 @@ fn whole_seconds(wait: Duration) -> u64 {
 
 /// Returns the end of the sentence about a refused request: the upstream's message, and a hint at
 /// `OPENAI_BASE_URL` if host or path may be wrong.
-fn refused_hint(status: StatusCode, message: &str) -> Localized {
+fn refused_hint(status: StatusCode, message: &Localized) -> Localized {
     let may_be_wrong_url = status.is_redirection()
         || matches!(
             status,
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE
         );
-    match (message.is_empty(), may_be_wrong_url) {
+    match (message.en.is_empty(), may_be_wrong_url) {
         (true, true) => Localized::new(
             ": check the host and the path in OPENAI_BASE_URL.",
             "：请检查 OPENAI_BASE_URL 的主机和路径。",
         ),
         (true, false) => Localized::new(".", "。"),
         (false, true) => Localized::new(
-            format!(": check the host and the path in OPENAI_BASE_URL. Its message: {message}"),
-            format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方的消息：{message}"),
+            format!(
+                ": check the host and the path in OPENAI_BASE_URL. Its message: {}",
+                message.en
+            ),
+            format!("：请检查 OPENAI_BASE_URL 的主机和路径。对方的消息：{}", message.zh),
         ),
-        (false, false) => Localized::new(format!(": {message}"), format!("：{message}")),
+        (false, false) => Localized::new(format!(": {}", message.en), format!("：{}", message.zh)),
     }
 }
 
@@ -366,11 +394,17 @@ mod tests {
             (Failure::UpstreamWebPage, "OPENAI_BASE_URL"),
             (Failure::UpstreamModel { models }, "OPENAI_MODEL"),
             (
-                Failure::UpstreamRefused { status: StatusCode::NOT_FOUND, message: String::new() },
+                Failure::UpstreamRefused {
+                    status: StatusCode::NOT_FOUND,
+                    message: Localized::new("", ""),
+                },
                 "OPENAI_BASE_URL",
             ),
             (
-                Failure::UpstreamRefused { status: StatusCode::FOUND, message: "x".into() },
+                Failure::UpstreamRefused {
+                    status: StatusCode::FOUND,
+                    message: Localized::new("x", "x"),
+                },
                 "OPENAI_BASE_URL",
             ),
         ] {

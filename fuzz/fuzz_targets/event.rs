@@ -1,22 +1,21 @@
-//! An event of any bytes gets a reply that the platform reads; a query arrives as it was.
+//! An event of any bytes has a reply that the platform can read, and its query is unchanged.
 
 #![no_main]
 
 use std::sync::LazyLock;
 
 use ask_core::query::Query;
-use ask_core::route::{receive, receive_event, receive_too_long};
-use ask_core::{Received, Settings};
+use ask_core::{AskRequest, Settings};
 use libfuzzer_sys::fuzz_target;
-use scf_ask_fuzz::{KEY, TOKEN, arrival, check_reply, reply, settings};
+use scf_ask_fuzz::{KEY, TOKEN, check_response, context, respond};
 use scf_runtime::http::{Event, envelope};
 use serde_json::{Map, Value};
 
 static SETTINGS: LazyLock<[Settings; 2]> = LazyLock::new(|| {
     let key = ("OPENAI_API_KEY", KEY);
     [
-        settings(&[key]),
-        settings(&[
+        Settings::from_pairs(&[key]),
+        Settings::from_pairs(&[
             key,
             ("ASK_PUBLIC_TOKEN", TOKEN),
             ("ASK_SIGNING_KEY", "0123456789abcdef"),
@@ -29,57 +28,54 @@ static SETTINGS: LazyLock<[Settings; 2]> = LazyLock::new(|| {
 
 fuzz_target!(|bytes: &[u8]| {
     for settings in SETTINGS.iter() {
-        let received = match Event::read(bytes.to_vec()) {
+        let context = context(false);
+        let ask = match Event::read(bytes.to_vec()) {
             Event::Http(request) => {
-                check_query(bytes, request.uri().query().unwrap_or_default());
-                assert!(
-                    request.uri().authority().is_none() && request.uri().path().starts_with('/')
-                );
-                receive(settings, &request, arrival(false))
+                let uri = request.uri();
+                check_query(bytes, uri.query().unwrap_or_default());
+                assert!(uri.authority().is_none() && uri.path().starts_with('/'));
+                AskRequest::from_request(settings, &request, context)
             }
             Event::TooLong(request) => {
-                Received::Reply(receive_too_long(settings, &request, arrival(false)))
+                Err(Box::new(AskRequest::reject_long_query(settings, &request, context)))
             }
             Event::Other(event) => {
                 assert_eq!(event, bytes);
-                receive_event(settings, &event, "id-1")
+                AskRequest::from_event(settings, &event, context.request_id)
             }
-            Event::Unreadable(why) => {
-                assert!(!why.is_empty());
-                receive_event(settings, b"", "id-1")
+            Event::Unreadable { event, error } => {
+                assert!(event == bytes && !error.is_empty());
+                AskRequest::from_event(settings, b"", context.request_id)
             }
         };
-        let reply = reply(settings, received, "Yes: “null”.\r\n");
-        check_reply(&reply);
-        let (status, sent) = (reply.status(), reply.body().clone());
-        let envelope = envelope(reply).expect("it is small");
+        let response = respond(settings, ask, "Yes: “null”.\r\n");
+        check_response(&response);
+        let (status, body) = (response.status(), response.body().clone());
+        let envelope = envelope(response).expect("the envelope is small");
         let envelope: Map<String, Value> =
             serde_json::from_slice(&envelope).expect("an envelope is JSON");
         let names: Vec<_> = envelope.keys().map(String::as_str).collect();
         assert_eq!(names, ["body", "headers", "isBase64Encoded", "statusCode"]);
         assert_eq!(envelope["statusCode"], status.as_u16());
         assert_eq!(envelope["isBase64Encoded"], false);
-        assert_eq!(envelope["body"].as_str().map(str::as_bytes), Some(&sent[..]));
-        assert!(
-            envelope["headers"]
-                .as_object()
-                .is_some_and(|headers| headers.values().all(Value::is_string))
-        );
+        assert_eq!(envelope["body"].as_str().map(str::as_bytes), Some(&body[..]));
+        let headers = envelope["headers"].as_object().expect("headers are an object");
+        assert!(headers.values().all(Value::is_string));
     }
 });
 
-/// Names and values that arrived as texts are decoded to what they were.
+/// Checks that the texts of an event's query are decoded to themselves.
 fn check_query(event: &[u8], query: &str) {
     let Ok(Value::Object(event)) = serde_json::from_slice(event) else { return };
     let Some(Value::Object(pairs)) = event.get("queryString") else { return };
-    let query = Query::parse(query.as_bytes()).expect("what arrived as text is text");
+    let query = Query::parse(query.as_bytes()).expect("texts are UTF-8");
     for (name, value) in pairs {
         let values = match value {
             Value::Array(values) => values.iter().collect(),
-            one => vec![one],
+            single => vec![single],
         };
-        let texts: Vec<_> = values.into_iter().filter_map(Value::as_str).map(str::trim).collect();
-        let texts: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+        let texts = values.into_iter().filter_map(Value::as_str).map(str::trim);
+        let texts: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
         let decoded: Vec<_> = query.all(name).collect();
         assert!(
             texts.iter().all(|text| decoded.contains(text)),

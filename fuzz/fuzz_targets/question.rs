@@ -1,20 +1,19 @@
-//! Any request comes to a question or to a reply.
+//! Any request has a question or a response.
 
 #![no_main]
 
 use std::sync::LazyLock;
 
-use ask_core::Settings;
-use ask_core::route::receive;
+use ask_core::{AskRequest, Settings};
 use libfuzzer_sys::fuzz_target;
-use scf_ask_fuzz::{KEY, TOKEN, arrival, check_reply, reply, request, settings};
+use scf_ask_fuzz::{KEY, TOKEN, check_response, context, parse_request, respond};
 
 static SETTINGS: LazyLock<[Settings; 3]> = LazyLock::new(|| {
     let key = ("OPENAI_API_KEY", KEY);
     [
-        settings(&[]),
-        settings(&[key]),
-        settings(&[
+        Settings::from_pairs(&[]),
+        Settings::from_pairs(&[key]),
+        Settings::from_pairs(&[
             key,
             ("ASK_TOKEN", TOKEN),
             ("ASK_SIGNING_KEY", "0123456789abcdef"),
@@ -26,11 +25,11 @@ static SETTINGS: LazyLock<[Settings; 3]> = LazyLock::new(|| {
 });
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some(request) = request(bytes) else { return };
+    let Some(request) = parse_request(bytes) else { return };
     for settings in SETTINGS.iter() {
         for local in [false, true] {
-            let received = receive(settings, &request, arrival(local));
-            check_reply(&reply(settings, received, "\u{0}“Yes”\r\n\u{2028}"));
+            let ask = AskRequest::from_request(settings, &request, context(local));
+            check_response(&respond(settings, ask, "\u{0}“Yes”\r\n\u{2028}"));
         }
     }
 });

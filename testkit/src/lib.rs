@@ -19,7 +19,7 @@
 //!
 //! The bytes on the wire:
 //! - [`Head`], [`Request`], [`Response`], and functions that write them ([`http`])
-//! - [`Wire`]: one end of a raw connection: head, chunk, length, EOF
+//! - [`Wire`]: an end of a raw connection: head, chunk, length, EOF
 //!
 //! The program under test, and the test itself:
 //! - [`Process`]: a program as a child process, with its output ([`process`])

@@ -6,7 +6,7 @@
 //! let gate = Gate::default();
 //! let upstream = Upstream::new([
 //!     Turn::from(http::response(503, &["retry-after: 0"], "")),
-//!     Turn::wait(&gate).send(chat::completion("Yes.")).close(),
+//!     Turn::default().wait(&gate).send(chat::completion("Yes.")).close(),
 //! ]);
 //! let mut client = Wire::connect(upstream.address());
 //! client.send("GET /one HTTP/1.1\r\n\r\nGET /two HTTP/1.1\r\n\r\n");
@@ -38,11 +38,6 @@ enum Step {
 }
 
 impl Turn {
-    /// Begins with a wait for a gate.
-    pub fn wait(gate: &Gate) -> Self {
-        Self::default().and_wait(gate)
-    }
-
     /// Closes the connection and sends nothing.
     pub fn closing() -> Self {
         Self::default().close()
@@ -59,7 +54,7 @@ impl Turn {
     }
 
     /// Waits until the gate is open.
-    pub fn and_wait(self, gate: &Gate) -> Self {
+    pub fn wait(self, gate: &Gate) -> Self {
         self.then(Step::Wait(gate.clone()))
     }
 
@@ -154,6 +149,11 @@ impl Upstream {
     /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.endpoint.connections()
+    }
+
+    /// Closes all open connections.
+    pub fn disconnect(&self) {
+        self.endpoint.disconnect();
     }
 
     /// The requests so far.

@@ -68,13 +68,6 @@ impl Wire {
         assert_eq!(String::from_utf8_lossy(&self.exactly(expected.len())), expected);
     }
 
-    /// Reads the body whose length the head names.
-    #[track_caller]
-    pub fn body(&mut self, head: &Head) -> String {
-        let length = head.header("content-length").expect("a length").parse().unwrap();
-        String::from_utf8(self.exactly(length)).unwrap()
-    }
-
     /// Reads one chunk; the last one is empty.
     #[track_caller]
     pub fn chunk(&mut self) -> String {
@@ -96,22 +89,28 @@ impl Wire {
     #[track_caller]
     pub fn response(&mut self) -> Response {
         let head = self.head();
-        let body = self.body(&head).into_bytes();
+        let length = head.header("content-length").expect("a length").parse().unwrap();
+        let body = self.exactly(length);
         Response { head, body, is_complete: true }
     }
 
     /// Reads everything until the peer closes.
     #[track_caller]
     pub fn rest(&mut self) -> String {
+        String::from_utf8_lossy(&self.rest_bytes()).into_owned()
+    }
+
+    #[track_caller]
+    fn rest_bytes(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
         self.reader.read_to_end(&mut rest).expect("an end");
-        String::from_utf8_lossy(&rest).into_owned()
+        rest
     }
 
     /// Reads the one response that is all until the peer closes.
     #[track_caller]
     pub fn last_response(&mut self) -> Response {
-        let mut responses = Response::parse_all(self.rest().as_bytes(), End::Closed).unwrap();
+        let mut responses = Response::parse_all(&self.rest_bytes(), End::Closed).unwrap();
         assert_eq!(responses.len(), 1, "{responses:?}");
         responses.remove(0)
     }

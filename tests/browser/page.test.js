@@ -23,7 +23,7 @@ const user = (content) => ({ role: "user", content });
 const assistant = (content) => ({ role: "assistant", content });
 
 test("pieces that are cut anywhere come together again", async (t) => {
-  const html = await readFile(join(root, "core/src/page/ask.html"));
+  const html = await readFile(join(root, "core/src/response/page/ask.html"));
   const bytes = Buffer.from('id: 1\r\ndata: {"text":"你好"}\r\n\r\ndata:{"text":", "}\n\n: still here\n\ndata: {"text":"Welt 🌍"}\n\ndata: [DONE]');
   let reply;
   const asked = new Promise((resolve) => {

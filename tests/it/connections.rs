@@ -103,7 +103,7 @@ fn connection_closed_during_a_freeze_costs_no_attempt() {
 fn late_answer_is_never_taken_for_the_next_one() {
     let gate = Gate::default();
     let upstream = Upstream::new([
-        Turn::wait(&gate).send(chat::completion("late")),
+        Turn::default().wait(&gate).send(chat::completion("late")),
         Turn::from(chat::completion("next")),
     ]);
     let app = App::new(&upstream).set("ASK_TIMEOUT", "0.5").start();

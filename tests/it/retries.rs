@@ -1,5 +1,6 @@
 //! Retries: what is tried again, with which key and model, and what is remembered.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use testkit::{Request, Turn, Upstream, chat, each, http};
@@ -88,14 +89,42 @@ fn next_key_is_used_and_remembered() {
             });
         let app =
             App::new(&upstream).set("OPENAI_API_KEY", "first-key, second-key,third-key").start();
-        let reply = app.ask("hi");
-        reply.assert_answer("Yes.");
-        assert_eq!(reply.log_line()["attempts"], 3);
-        app.ask("hi").assert_answer("Yes.");
-        let first_to_third =
-            ["Bearer first-key", "Bearer second-key", "Bearer third-key", "Bearer third-key"];
-        assert_eq!(keys(&upstream), first_to_third);
+        let questions = 9;
+        for _ in 0..questions {
+            app.ask("hi").assert_answer("Yes.");
+        }
+        let count = |key: &str| keys(&upstream).iter().filter(|asked| *asked == key).count();
+        assert_eq!(count("Bearer third-key"), questions);
+        assert!(count("Bearer first-key") <= 1 && count("Bearer second-key") <= 1);
     }
+}
+
+#[test]
+fn questions_are_spread_over_the_keys() {
+    let upstream = Upstream::always(chat::completion("Yes."));
+    let app = App::new(&upstream).set("OPENAI_API_KEY", "key-a,key-b").start();
+    // All with one key has the chance of 2 in 2^64.
+    for _ in 0..64 {
+        app.ask("hi").assert_answer("Yes.");
+    }
+    let keys: BTreeSet<_> = keys(&upstream).into_iter().collect();
+    assert_eq!(keys.len(), 2);
+}
+
+#[test]
+fn limited_key_gives_way_to_the_next_at_once() {
+    let upstream = Upstream::by_request(|_, request| match request.header("authorization") {
+        Some("Bearer key-b") => chat::completion("Yes.").into(),
+        _ => http::response(429, &["retry-after: 50"], "").into(),
+    });
+    let app = App::new(&upstream).set("OPENAI_API_KEY", "key-a,key-b").start();
+    let start = Instant::now();
+    for _ in 0..64 {
+        app.ask("hi").assert_answer("Yes.");
+    }
+    assert!(start.elapsed() < Duration::from_secs(50));
+    let limited = keys(&upstream).iter().filter(|key| *key == "Bearer key-a").count();
+    assert_eq!(limited, 1);
 }
 
 #[test]
@@ -103,7 +132,9 @@ fn every_key_is_tried_before_the_error() {
     let upstream = Upstream::always(chat::error(401, "invalid_api_key", "no"));
     let app = App::new(&upstream).set("OPENAI_API_KEY", "key-a,key-b").start();
     app.ask("hi").assert_error(502, "upstream_key");
-    assert_eq!(keys(&upstream), ["Bearer key-a", "Bearer key-b"]);
+    let mut keys = keys(&upstream);
+    keys.sort();
+    assert_eq!(keys, ["Bearer key-a", "Bearer key-b"]);
 }
 
 #[test]
@@ -145,5 +176,7 @@ fn keys_and_models_do_not_count_as_retries() {
         .start();
     app.ask("hi").assert_answer("Yes.");
     assert_eq!(models(&upstream), ["first", "first", "first", "first", "second"]);
-    assert_eq!(keys(&upstream)[1..3], ["Bearer key-a", "Bearer key-b"]);
+    let keys = keys(&upstream);
+    assert_eq!(keys[0], keys[1]);
+    assert_ne!(keys[1], keys[2]);
 }

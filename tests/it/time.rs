@@ -177,7 +177,7 @@ fn late_answer_is_cut_and_the_next_one_is_whole() {
     let gate = Gate::default();
     let begun = [EVENTS, &chat::event("in time")].concat();
     let upstream = Upstream::new([
-        Turn::from(begun).and_wait(&gate).send([&chat::event("late"), chat::DONE].concat()).close(),
+        Turn::from(begun).wait(&gate).send([&chat::event("late"), chat::DONE].concat()).close(),
         Turn::from(chat::completion("Yes.")),
     ]);
     let app = App::new(&upstream).set("ASK_PARTIAL", "1").set("ASK_TIMEOUT", "1").start();

@@ -3,12 +3,13 @@
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use ask_core::access::RateLimiter;
-use ask_core::completion::{Cooldowns, CurrentTime, Retry};
+use ask_core::completion::{Cooldowns, Retry};
 use ask_core::settings::{Redactor, Secret, SettingError};
 use ask_core::{Failure, Settings};
+use ask_host::random;
 
 use crate::upstream::UpstreamClient;
 
@@ -54,21 +55,10 @@ impl AppState {
         }
     }
 
-    /// Returns the server's key for the proxy: the first that has not failed lately.
+    /// Returns the server's key for the proxy: a random one of those that are not set aside.
     pub(crate) fn server_key(&self) -> Option<Secret> {
-        Retry::new(&self.settings, &self.cooldowns(), Instant::now()).key().cloned()
-    }
-
-    /// Marks a key as failed, so that others are used for a while.
-    pub(crate) fn mark_key_failed(&self, key: &Secret) {
         let now = Instant::now();
-        let mut cooldowns = self.cooldowns();
-        let mut retry = Retry::new(&self.settings, &cooldowns, now);
-        // Another request may have marked it already.
-        if retry.key().is_some_and(|current| current.matches(key.expose())) {
-            let now = CurrentTime { instant: now, system: SystemTime::now(), remaining: None };
-            let _ = retry.next_attempt(Failure::UpstreamKey.into(), &mut cooldowns, now, 0);
-        }
+        Retry::new(&self.settings, None, &self.cooldowns(), now, random()).key().cloned()
     }
 
     /// Counts a question of this address. Fails if it has asked too often.
@@ -79,7 +69,7 @@ impl AppState {
         limiter.check(address, rate, Instant::now())
     }
 
-    /// Returns the keys and models that failed lately.
+    /// Returns the keys and models that are set aside.
     pub(crate) fn cooldowns(&self) -> MutexGuard<'_, Cooldowns> {
         // The lists are valid whenever the lock is free.
         self.cooldowns.lock().unwrap_or_else(PoisonError::into_inner)

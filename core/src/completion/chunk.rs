@@ -17,13 +17,16 @@ use crate::json;
 #[derive(Default, Deserialize)]
 pub(super) struct Chunk {
     #[serde(default)]
-    pub(super) model: Text,
+    pub(super) model: Option<Value>,
     #[serde(default)]
     pub(super) choices: Choices,
     #[serde(default)]
     pub(super) usage: Option<Value>,
     #[serde(default)]
     pub(super) error: Option<Value>,
+    /// MiniMax's status.
+    #[serde(default)]
+    pub(super) base_resp: Option<Value>,
 }
 
 /// Reads an object. Fails for any other JSON type.
@@ -46,7 +49,7 @@ pub(super) struct Choice {
     #[serde(default)]
     pub(super) delta: Object<Part>,
     #[serde(default)]
-    pub(super) finish_reason: Text,
+    pub(super) finish_reason: Option<Value>,
     #[serde(default)]
     pub(super) error: Option<Value>,
 }
@@ -57,6 +60,15 @@ pub(super) struct Part {
     pub(super) content: Text,
     #[serde(default)]
     pub(super) refusal: Text,
+}
+
+impl Part {
+    /// Returns whether there is a content or a refusal.
+    pub(super) fn has_text(&self) -> bool {
+        [&self.content, &self.refusal]
+            .iter()
+            .any(|text| text.0.as_ref().is_some_and(|text| !text.is_empty()))
+    }
 }
 
 /// Implements the methods of a [`Visitor`] for JSON types that count as missing.

@@ -1,5 +1,6 @@
 //! The one place that decides what an upstream's reply is.
 
+use std::borrow::Cow;
 use std::mem;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
@@ -8,9 +9,10 @@ use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::answer::{Answer, CompletionInfo};
-use super::chunk::{self, Chunk, Part};
+use super::chunk::{self, Chunk};
 use super::error::{self, AttemptError};
 use super::events::{Event, EventReader};
+use super::text::{AnswerText, MessageMismatch};
 use crate::failure::Failure;
 use crate::json;
 use crate::lang::Localized;
@@ -54,48 +56,13 @@ pub struct Decoder {
     is_labelled_stream: bool,
     redactor: Redactor,
     body: Body,
-    /// The text that was not taken.
-    text: String,
-    /// The text that was taken before it.
-    taken: TakenText,
-    /// Set if the text is not only white space.
-    has_text: bool,
-    /// Set if the text is a refusal and not content.
-    is_refusal: bool,
-    /// Set if the text came in `message` members of a stream.
-    is_from_messages: bool,
+    text: AnswerText,
     /// Set if a stream has had an event with JSON.
     has_chunks: bool,
     is_done: bool,
     /// Number of bytes of the body.
     received: usize,
     info: CompletionInfo,
-}
-
-/// The length and the hash of a text that was taken. A `message` may repeat it.
-#[derive(Debug, Default)]
-struct TakenText {
-    len: usize,
-    hash: u64,
-}
-
-impl TakenText {
-    fn add(&mut self, text: &str) {
-        self.len += text.len();
-        self.hash = hash(self.hash, text);
-    }
-
-    /// Returns the rest of a text that begins with the taken one.
-    fn strip_from<'a>(&self, text: &'a str) -> Option<&'a str> {
-        let (start, rest) = text.split_at_checked(self.len)?;
-        (hash(0, start) == self.hash).then_some(rest)
-    }
-}
-
-/// Continues the FNV-1a hash of a text.
-fn hash(hash: u64, text: &str) -> u64 {
-    let add = |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    text.bytes().fold(hash, add)
 }
 
 /// The kind of a body, and the bytes that are kept of it.
@@ -126,11 +93,7 @@ impl Decoder {
                 true => Body::Start(Vec::new()),
                 false => Body::Whole(Vec::new()),
             },
-            text: String::new(),
-            taken: TakenText::default(),
-            has_text: false,
-            is_refusal: false,
-            is_from_messages: false,
+            text: AnswerText::default(),
             has_chunks: false,
             is_done: false,
             received: 0,
@@ -149,14 +112,13 @@ impl Decoder {
 
     /// Returns whether a text has arrived that is not only white space.
     pub fn has_text(&self) -> bool {
-        self.has_text
+        self.text.is_visible()
     }
 
     /// Takes the text that has arrived since the last call. If the reply is not a stream, it is
     /// empty until the end.
     pub fn take_text(&mut self) -> String {
-        self.taken.add(&self.text);
-        std::mem::take(&mut self.text)
+        self.text.take()
     }
 
     /// Returns the facts beside the text so far.
@@ -183,11 +145,11 @@ impl Decoder {
         if is_complete {
             return self.finish(End::Truncated);
         }
-        if !partial || !self.has_text {
+        if !partial || !self.text.is_visible() {
             return Err(Failure::Deadline.into());
         }
         self.info.finish_reason = Some("deadline".into());
-        Ok(Answer { text: self.text, info: self.info })
+        Ok(Answer { text: self.text.into_rest(), info: self.info })
     }
 
     /// Ends the reply and returns the answer, with the text that was not taken.
@@ -199,10 +161,10 @@ impl Decoder {
         let body = mem::replace(&mut self.body, Body::Start(Vec::new()));
         self.end_body(body, end)
             .map_err(|error| error.with_retry_after(self.retry_after.as_deref()))?;
-        if !self.has_text {
+        if !self.text.is_visible() {
             return Err(no_text(self.info.finish_reason.as_deref()).into());
         }
-        Ok(Answer { text: self.text, info: self.info })
+        Ok(Answer { text: self.text.into_rest(), info: self.info })
     }
 
     fn decode_bytes(&mut self, bytes: &[u8]) -> Result<(), AttemptError> {
@@ -214,12 +176,14 @@ impl Decoder {
         let mut bytes = bytes;
         if let Body::Start(kept) = &mut self.body {
             kept.extend_from_slice(bytes);
-            let visible = kept.strip_prefix(BYTE_ORDER_MARK).unwrap_or(kept).trim_ascii_start();
-            let is_stream = match visible.first() {
-                Some(b'{' | b'[' | b'"' | b'<') => Some(false),
-                _ if self.is_compressed => Some(false),
-                _ => starts_with_field(visible)
-                    .or((self.is_labelled_stream && !visible.is_empty()).then_some(true)),
+            let visible = trim_start(kept);
+            let is_stream = match (visible.first(), starts_with_field(visible)) {
+                (Some(b'{' | b'[' | b'"' | b'<'), _) => Some(false),
+                (Some(_), is_stream) if is_stream != Some(true) && self.is_compressed => {
+                    Some(false)
+                }
+                (Some(_), _) if self.is_labelled_stream => Some(true),
+                (_, is_stream) => is_stream,
             };
             let could_be_mark = BYTE_ORDER_MARK.starts_with(visible);
             let Some(is_stream) = is_stream.filter(|_| !could_be_mark) else {
@@ -253,7 +217,7 @@ impl Decoder {
                 };
             };
             self.event(event)?;
-            if self.taken.len + self.text.len() > MAX_REPLY {
+            if self.text.len() > MAX_REPLY {
                 return Err(Failure::AnswerTooLarge.into());
             }
         }
@@ -262,9 +226,8 @@ impl Decoder {
 
     fn end_body(&mut self, body: Body, end: End) -> Result<(), AttemptError> {
         match body {
-            Body::Whole(body) if self.is_compressed || body.starts_with(GZIP_MAGIC) => {
-                Err(self.compressed())
-            }
+            Body::Whole(body) if self.is_compressed && !is_text(&body) => Err(self.compressed()),
+            Body::Whole(body) if body.starts_with(GZIP_MAGIC) => Err(self.compressed()),
             Body::Whole(body) if !self.status.is_success() => Err(self.error_text(&body)),
             Body::Whole(body) => self.end_whole(&body, end),
             Body::Stream(events) => self.end_stream(events, end),
@@ -301,19 +264,22 @@ impl Decoder {
     }
 
     fn end_stream(&mut self, events: EventReader, end: End) -> Result<(), AttemptError> {
+        let (last, ignored) = events.finish();
         // An event without its end is whole if its data is.
-        let last = events.finish().filter(|last| {
+        let last = last.filter(|last| {
             let data = last.data.trim_ascii();
             closed_length(data).is_some()
                 || is_done_marker(data)
-                || last.name == "error"
-                || end == End::Eof && !is_cut(data)
+                || last.is_error()
+                || end == End::Eof && !is_cut(data) && !b"[DONE]".starts_with(data)
         });
         if let Some(last) = last {
             self.event(last)?;
         }
         match end {
             _ if self.is_done || self.info.finish_reason.is_some() => Ok(()),
+            // Text under the label of a stream.
+            _ if !self.has_chunks && !ignored.is_empty() => Err(self.error_text(&ignored)),
             End::Eof if !self.has_chunks => Err(self.not_a_completion()),
             End::Eof | End::Truncated => Err(AttemptError::connection_closed()),
         }
@@ -324,7 +290,7 @@ impl Decoder {
             return Ok(());
         }
         let data = event.data.trim_ascii();
-        if event.name == "error" {
+        if event.is_error() {
             return Err(self.error_text(data));
         }
         if is_done_marker(data) {
@@ -342,7 +308,7 @@ impl Decoder {
             Ok(Value::Object(_)) => Err(self.not_a_completion()),
             // Null, a number, or a ping in words of its own.
             Ok(_) => Ok(()),
-            Err(_) if is_named => Ok(()),
+            Err(_) if is_named && !matches!(data.first(), Some(b'{' | b'[')) => Ok(()),
             Err(_) if is_cut(data) => Err(self.not_a_completion()),
             Err(_) => Err(self.error_text(data)),
         }
@@ -353,92 +319,70 @@ impl Decoder {
         if let Some(error) = chunk.error.filter(error::is_error) {
             return Err(self.error(&error));
         }
+        if let Some(base_resp) = chunk.base_resp.filter(error::is_failed_base_resp) {
+            return Err(self.error(&base_resp));
+        }
         let Some(choice) = chunk.choices.0 else {
             let object: Value = json::from_slice(json).unwrap_or_default();
             if error::reports_error(&object) {
                 return Err(self.error(&object));
             }
-            self.add_info(chunk.model.0, None, chunk.usage);
+            self.add_info(chunk.model, None, chunk.usage);
             return Ok(());
         };
         if let Some(error) = choice.error.as_ref().filter(|error| error::is_error(error)) {
             return Err(self.error(error));
         }
-        let reason = choice.finish_reason.0.as_deref().filter(|reason| is_reason(reason));
+        let reason = choice.finish_reason.as_ref().and_then(Value::as_str);
+        let reason = reason.filter(|reason| is_reason(reason));
         if reason.is_some_and(is_failed) {
             let failed = Localized::new("the model stopped with an error", "模型中途出错");
             return Err(AttemptError::retryable(Failure::UpstreamFailed(failed)));
         }
-        self.add_info(chunk.model.0, reason.map(str::to_owned), chunk.usage);
+        self.add_info(chunk.model, reason, chunk.usage);
         match (choice.delta.0, choice.message.0) {
-            (Some(delta), _) if is_stream => self.add_part(delta),
-            (_, Some(message)) if is_stream => return self.add_message(message),
-            (_, Some(message)) => self.add_part(message),
-            (Some(delta), None) => self.add_part(delta),
+            (Some(delta), _) if is_stream && delta.has_text() => self.text.add_part(delta),
+            (delta, Some(message)) if is_stream => match self.text.add_message(message) {
+                // The text came in deltas, and this one adds nothing.
+                Err(MessageMismatch) if delta.is_none() => return Err(self.not_a_completion()),
+                Ok(()) | Err(MessageMismatch) => {}
+            },
+            (_, Some(part)) | (Some(part), None) => self.text.add_part(part),
             (None, None) => {}
         }
         Ok(())
     }
 
-    fn add_info(&mut self, model: Option<String>, reason: Option<String>, usage: Option<Value>) {
-        let name = |name: String| self.redactor.name(&name).into_owned();
+    fn add_info(&mut self, model: Option<Value>, reason: Option<&str>, usage: Option<Value>) {
+        let name = |name: &str| {
+            // A header holds the visible characters alone, so they must not show a secret either.
+            let visible: String = name.chars().filter(char::is_ascii_graphic).collect();
+            match self.redactor.name(&visible) {
+                Cow::Borrowed(_) => self.redactor.name(name).into_owned(),
+                Cow::Owned(redacted) => redacted,
+            }
+        };
+        let model = model.as_ref().and_then(Value::as_str);
         self.info.model = self.info.model.take().or(model.map(name));
         self.info.finish_reason = reason.map(name).or(self.info.finish_reason.take());
         let usage = usage.map(|usage| self.redactor.value(usage));
         self.info.usage = usage.or(self.info.usage.take());
     }
 
-    /// Adds a part: its content, or its refusal if there is no content.
-    fn add_part(&mut self, part: Part) {
-        // Some models send both. The one that came first goes on.
-        let may_refuse = self.is_refusal || !self.has_text;
-        let refusal = part.refusal.non_empty().filter(|_| may_refuse);
-        let content = part
-            .content
-            .non_empty()
-            .filter(|content| !self.is_refusal && (refusal.is_none() || !is_blank(content)));
-        let text = content.or_else(|| {
-            self.is_refusal |= refusal.is_some();
-            refusal
-        });
-        let Some(text) = text else { return };
-        self.is_from_messages = false;
-        self.has_text |= !is_blank(&text);
-        match self.text.is_empty() {
-            // Without a copy: a whole answer can be large.
-            true => self.text = text,
-            false => self.text.push_str(&text),
-        }
-    }
-
-    /// Adds a `message` of a stream. It repeats the text so far, or is the next piece.
-    fn add_message(&mut self, message: Part) -> Result<(), AttemptError> {
-        let Some(text) = message.content.non_empty().or(message.refusal.non_empty()) else {
-            return Ok(());
-        };
-        let repeated = self.taken.strip_from(&text);
-        let new = match repeated.and_then(|rest| rest.strip_prefix(self.text.as_str())) {
-            Some(new) => new,
-            None if self.is_from_messages => &text,
-            None => return Err(self.not_a_completion()),
-        };
-        self.text.push_str(new);
-        self.has_text |= !is_blank(new);
-        self.is_from_messages = true;
-        Ok(())
-    }
-
     /// Returns the failure of a compressed reply, by its status. None was asked for, and reading it
     /// would take 31 kB of the event function's package.
     fn compressed(&self) -> AttemptError {
-        match self.status.is_success() {
-            true => Failure::UpstreamFailed(Localized::new(
-                "its reply is compressed, although no compression was asked for",
-                "它的回复被压缩了，而请求并不接受压缩",
-            ))
-            .into(),
-            false => self.error(&"(a compressed reply)".into()),
+        let reason = Localized::new("its reply is compressed", "它的回复被压缩了");
+        let mut error = self.error(&Value::Null);
+        match &mut error.failure {
+            Failure::UpstreamRefused { message, .. } => *message = reason,
+            Failure::UpstreamFailed(failed) => {
+                failed.en = format!("{}, {}", self.status.as_u16(), reason.en).into();
+                failed.zh = format!("{}，{}", self.status.as_u16(), reason.zh).into();
+            }
+            _ => {}
         }
+        error
     }
 
     fn not_a_completion(&self) -> AttemptError {
@@ -468,6 +412,23 @@ fn no_text(finish_reason: Option<&str>) -> Failure {
     }
 }
 
+/// Removes white space and byte order marks from the start.
+fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        bytes = bytes.trim_ascii_start();
+        match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            Some(rest) => bytes = rest,
+            None => return bytes,
+        }
+    }
+}
+
+/// Returns whether bytes can be shown, so that they are not compressed.
+fn is_text(bytes: &[u8]) -> bool {
+    let is_shown = |char: char| !char.is_control() || char.is_ascii_whitespace();
+    str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_shown))
+}
+
 /// Returns whether the label of a reply is a stream.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
@@ -482,10 +443,6 @@ fn starts_with_field(bytes: &[u8]) -> Option<bool> {
         return Some(true);
     }
     (!fields.iter().any(|field| field.starts_with(bytes))).then_some(false)
-}
-
-fn is_blank(text: &str) -> bool {
-    text.chars().all(char::is_whitespace)
 }
 
 /// Returns whether a finish reason says anything.
@@ -541,6 +498,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::lang::Lang;
 
     fn decode_in(body: &[u8], size: usize, end: End) -> Result<Answer, AttemptError> {
         let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), Redactor::default());
@@ -613,6 +571,8 @@ mod tests {
             "\"error\":{}",
             "\"error\":false",
             "\"error\":{\"message\":\"\",\"type\":\"\",\"code\":null}",
+            "\"error\":{\"code\":0,\"message\":\"success\"}",
+            "\"base_resp\":{\"status_code\":0,\"status_msg\":\"\"}",
             "\"model\":7",
         ] {
             let choice = "{\"message\":{\"content\":\"a\"},\"finish_reason\":0}";
@@ -690,6 +650,7 @@ mod tests {
                 ("", ""),
                 ("\n \n", ""),
                 ("\u{feff}", ""),
+                ("\n\u{feff}\u{feff} ", ""),
                 ("\u{feff} \r\n", "\n"),
                 ("", "\n\ndata: [DONE]\n\n"),
                 ("", "\ndata: \"[DONE]\" \n"),
@@ -780,6 +741,15 @@ mod tests {
         check([chunk("a"), chunk("b"), message("ab"), DONE.into()].concat(), "ab");
         check([chunk("a"), message(""), message("ab!"), DONE.into()].concat(), "ab!");
         fails([chunk("a"), message("b"), DONE.into()].concat(), "upstream_failed");
+        let mixed = [chunk("a"), message("ab"), message("z"), DONE.into()];
+        fails(mixed.concat(), "upstream_failed");
+        let beside = |content: &str| {
+            let choice = json!({"delta": {"content": ""}, "message": {"content": content}});
+            format!("data: {}\n\n", json!({"choices": [choice]}))
+        };
+        check([beside("a"), beside("ab"), DONE.into()].concat(), "ab");
+        check([chunk("a"), beside("ab"), DONE.into()].concat(), "ab");
+        check([chunk("a"), beside("other"), DONE.into()].concat(), "a");
     }
 
     #[test]
@@ -796,9 +766,37 @@ mod tests {
         assert_eq!(next(chunk("好")), Ok("好".into()));
         assert_eq!(next(message("你好!")), Ok("!".into()));
         assert_eq!(next(message("你好!!")), Ok("!".into()));
-        assert_eq!(next(message("next")), Ok("next".into()));
         assert_eq!(next(chunk("a")), Ok("a".into()));
         assert_eq!(next(message("你")), Err("upstream_failed"));
+    }
+
+    #[test]
+    fn lines_without_a_field_are_read_as_errors_or_ignored() {
+        let a = chunk("a");
+        fails(format!("{a}{{\"error\":{{\"code\":429}}}}\n\n{DONE}"), "upstream_busy");
+        fails(format!("{a}[{{\"error\":\"x\"}}]\n{DONE}"), "upstream_failed");
+        fails(format!("{a}{{\n  \"error\": 1\n}}\n{DONE}"), "upstream_failed");
+        check(format!("{a}foo: 1\nbar\n{DONE}"), "a");
+
+        let headers = HeaderMap::from_iter([(CONTENT_TYPE, "text/event-stream".parse().unwrap())]);
+        let labelled = |body: &str| {
+            let mut decoder = Decoder::new(StatusCode::OK, &headers, Redactor::default());
+            decoder.decode(body.as_bytes()).unwrap();
+            decoder.finish(End::Eof).map_err(|error| error.failure)
+        };
+        assert_eq!(labelled(&format!("foo: 1\n{a}{DONE}")).unwrap().text, "a");
+        let failed = Localized::new("upstream timeout", "upstream timeout");
+        assert_eq!(labelled("upstream timeout"), Err(Failure::UpstreamFailed(failed)));
+    }
+
+    #[test]
+    fn name_in_a_header_shows_no_secret() {
+        let redactor = Redactor::new([crate::settings::Secret::new("sk-Zq7Wx3Vb9Nm1".into())]);
+        let mut decoder = Decoder::new(StatusCode::OK, &HeaderMap::new(), redactor);
+        let body = r#"{"model":"Zq7Wx3V b9Nm1","choices":[{"message":{"content":"a"}}]}"#;
+        decoder.decode(body.as_bytes()).unwrap();
+        let model = decoder.finish(End::Eof).unwrap().info.model.unwrap();
+        assert!(!model.contains("Wx3V"), "{model}");
     }
 
     #[test]
@@ -825,6 +823,15 @@ mod tests {
             (r#"data: {"error_code":336000,"error_msg":"x"}"#, "upstream_failed"),
             (r#"data: {"choices":[{"error":{"code":502,"message":"x"}}]}"#, "upstream_failed"),
             (r#"data: {"choices":[{"delta":{},"finish_reason":"error"}]}"#, "upstream_failed"),
+            ("event: error", "upstream_failed"),
+            ("event: Error \ndata: overloaded", "upstream_failed"),
+            ("event: failure\ndata: oops", "upstream_failed"),
+            ("event: x\ndata: {\"choices\":[{\"delta\":{\"content\":\"b", "upstream_failed"),
+            (r#"data: {"status":500,"message":"x"}"#, "upstream_failed"),
+            (
+                r#"data: {"base_resp":{"status_code":1008},"choices":[{"delta":{"content":"b"}}]}"#,
+                "upstream_failed",
+            ),
             ("data: nonsense", "upstream_failed"),
             (r#"data: "x""#, "upstream_failed"),
             (r#"data: ["x"]"#, "upstream_failed"),
@@ -869,17 +876,30 @@ mod tests {
 
     #[test]
     fn compressed_reply_is_reported() {
-        let gzip = b"\x1f\x8b\x08\x00\x00";
-        fails(gzip, "upstream_failed");
-        let headers = HeaderMap::from_iter([(CONTENT_ENCODING, "br".parse().unwrap())]);
+        let finish = |status: u16, encoding: &str, body: &[u8]| {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, encoding.parse().unwrap())]);
+            let status = StatusCode::from_u16(status).unwrap();
+            let mut decoder = Decoder::new(status, &headers, Redactor::default());
+            decoder.decode(body)?;
+            decoder.finish(End::Eof)
+        };
+        fails(b"\x1f\x8b\x08\x00\x00", "upstream_failed");
         for (status, code) in
             [(200, "upstream_failed"), (401, "upstream_key"), (400, "upstream_refused")]
         {
-            let status = StatusCode::from_u16(status).unwrap();
-            let mut decoder = Decoder::new(status, &headers, Redactor::default());
-            decoder.decode(b"\x0b\x02").unwrap();
-            assert_eq!(decoder.finish(End::Eof).unwrap_err().failure.code(), code);
+            let failure = finish(status, "br", b"\x0b\x02").unwrap_err().failure;
+            assert_eq!(failure.code(), code);
+            let is_said = failure.message(Lang::En).contains("compressed");
+            assert_eq!(is_said, failure.message(Lang::Zh).contains("压缩"));
+            assert_eq!(is_said, status != 401, "{failure:?}");
         }
+        // The label may be wrong.
+        let json = br#"{"choices":[{"message":{"content":"a"}}]}"#;
+        assert_eq!(finish(200, "gzip", json).unwrap().text, "a");
+        let stream = format!("{}{STOP}", chunk("a"));
+        assert_eq!(finish(200, "utf-8", stream.as_bytes()).unwrap().text, "a");
+        let failure = finish(400, "gzip", br#"{"error":{"message":"bad"}}"#).unwrap_err().failure;
+        assert!(failure.message(Lang::En).contains("bad"), "{failure:?}");
     }
 
     #[test]

@@ -66,7 +66,9 @@ impl AttemptError {
 /// Returns a valid `Retry-After`: seconds, or a date.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
-    let is_valid = value.parse::<u32>().is_ok() || httpdate::parse_http_date(value).is_ok();
+    let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
+    let is_valid =
+        is_number && value.parse::<u32>().is_ok() || httpdate::parse_http_date(value).is_ok();
     is_valid.then(|| value.to_owned())
 }
 
@@ -105,7 +107,7 @@ pub(super) fn from_value(status: StatusCode, error: &Value, redactor: &Redactor)
     if facts.is_key() || status == StatusCode::UNAUTHORIZED {
         return Failure::UpstreamKey.into();
     }
-    if facts.is_model() {
+    if facts.is_model(status) {
         return Failure::UpstreamModel { models: Vec::new() }.into();
     }
     if facts.has_code(FILTER_CODES) {
@@ -124,6 +126,7 @@ pub(super) fn from_value(status: StatusCode, error: &Value, redactor: &Redactor)
         || is_too_large
         || facts.has_code(REQUEST_CODES);
     if is_refused && status != StatusCode::REQUEST_TIMEOUT {
+        let message = Localized::new(message.clone(), message);
         return Failure::UpstreamRefused { status, message }.into();
     }
     let failure = Failure::UpstreamFailed(failed_reason(status, &message));
@@ -154,20 +157,35 @@ pub(super) fn is_error(value: &Value) -> bool {
         Value::Number(number) => number.as_f64() != Some(0.0),
         Value::String(text) => !text.trim().is_empty() && text != "0",
         Value::Array(items) => items.iter().any(is_error),
-        Value::Object(members) => members.values().any(is_error),
+        Value::Object(members) => {
+            !members.get("code").is_some_and(is_success_code) && members.values().any(is_error)
+        }
     }
+}
+
+/// Returns whether MiniMax's `base_resp` reports a failure.
+pub(super) fn is_failed_base_resp(base_resp: &Value) -> bool {
+    base_resp.get("status_code").is_some_and(is_failure_code)
 }
 
 /// Returns whether an object without `choices` reports an error.
 pub(super) fn reports_error(object: &Value) -> bool {
     let has = |name: &str| object.get(name).is_some_and(is_error);
-    let code = object.get("code").is_some_and(is_failure_code);
-    let base = object.get("base_resp");
+    let is_status = |status: &Value| status.as_u64().is_some_and(|status| status >= 400);
+    let status = ["status", "status_code", "statusCode"];
+    let code = object.get("code").is_some_and(is_failure_code)
+        || status.iter().filter_map(|name| object.get(*name)).any(is_status);
     ["error", "errors", "detail", "error_code", "error_msg", "error_message"].into_iter().any(has)
         || object["object"] == "error"
         || object["type"] == "error"
         || code && (has("message") || has("msg"))
-        || base.and_then(|base| base.get("status_code")).is_some_and(is_failure_code)
+        || object.get("base_resp").is_some_and(is_failed_base_resp)
+}
+
+/// Returns whether a code means success: 0, 2xx, `ok` or `success`.
+fn is_success_code(code: &Value) -> bool {
+    let is_said = code.is_number() || code.as_str().is_some_and(|text| !text.trim().is_empty());
+    is_said && !is_failure_code(code)
 }
 
 /// Returns whether a code is one of a failure: not 0, 2xx, `ok` or `success`.
@@ -330,7 +348,8 @@ impl Facts {
     fn message(&self, redactor: &Redactor) -> String {
         let shown = self.messages.iter().take(MAX_MESSAGES).map(String::as_str);
         let joined = shown.collect::<Vec<_>>().join("; ");
-        redactor.text(&joined.chars().take(MAX_MESSAGE).collect::<String>()).into_owned()
+        let shown = joined.chars().filter(|char| !char.is_control()).take(MAX_MESSAGE);
+        redactor.text(&shown.collect::<String>()).into_owned()
     }
 
     fn has_code(&self, codes: &[&str]) -> bool {
@@ -372,24 +391,38 @@ impl Facts {
     }
 
     fn is_key(&self) -> bool {
-        let is_invalid = self.says_any(&["invalid", "incorrect", "not valid", "expired", "wrong"])
-            && self.says_any(&["api key", "api_key", "apikey", "api secret"]);
+        let invalid = &["invalid", "incorrect", "not valid", "expired", "wrong"];
+        let key = &["api key", "api_key", "api-key", "apikey", "api secret"];
+        let is_invalid = self.says_near(invalid, key) || self.says_near(key, invalid);
         self.has_code(KEY_CODES)
             || is_invalid
             || self.says_any(&["login fail", "密钥无效", "无效的令牌", "令牌无效", "key 无效"])
     }
 
-    fn is_model(&self) -> bool {
-        let is_missing = self.says_any(&["model", "模型"])
-            && self.says_any(&[
-                "not found",
-                "not exist",
-                "has been deprecated",
-                "no available channel",
-                "不存在",
-                "无可用渠道",
-            ]);
-        self.has_code(MODEL_CODES) || is_missing
+    fn is_model(&self, status: StatusCode) -> bool {
+        let is_missing = self.says_near(
+            &["model", "模型"],
+            &["not found", "not exist", "has been deprecated", "不存在"],
+        ) || self.says_any(&["not found the model", "no such model"]);
+        let is_unavailable = self.says_any(&["no available channel", "无可用渠道"])
+            && self.says_any(&["model", "模型"]);
+        self.has_code(MODEL_CODES) || is_missing && !status.is_server_error() || is_unavailable
+    }
+
+    /// Returns whether one of the first texts is followed by one of the second in the same clause,
+    /// with four words between them at most.
+    fn says_near(&self, first: &[&str], second: &[&str]) -> bool {
+        let follows = |rest: &str| {
+            let clause = rest.split([';', '\n', '!', '。', '；']).next().unwrap_or_default();
+            let clause = clause.split(". ").next().unwrap_or_default();
+            second.iter().filter_map(|text| clause.find(text)).any(|at| {
+                let between = clause[..at].split_whitespace();
+                between.filter(|word| word.contains(char::is_alphanumeric)).count() <= 4
+            })
+        };
+        first.iter().any(|text| {
+            self.words.match_indices(text).any(|(at, _)| follows(&self.words[at + text.len()..]))
+        })
     }
 
     fn needs_stream(&self) -> bool {
@@ -418,6 +451,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lang::Lang;
 
     #[track_caller]
     fn check(status: u16, body: &str, code: &str, retryable: bool) {
@@ -504,6 +538,7 @@ mod tests {
         let body = format!(r#"{{"error":{{"message":"bad key sk-12345 {}"}}}}"#, "x".repeat(600));
         let error = from_reply(StatusCode::BAD_REQUEST, body.as_bytes(), &Redactor::default());
         let Failure::UpstreamRefused { message, .. } = error.failure else { panic!("{error:?}") };
+        let message = message.en;
         assert!(message.starts_with("bad key […] x"));
         assert!(message.chars().count() < MAX_MESSAGE);
     }
@@ -520,6 +555,7 @@ mod tests {
             retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]))
         };
         assert_eq!(in_headers("soon"), None);
+        assert_eq!(in_headers("+7"), None);
         assert_eq!(in_headers("20").as_deref(), Some("20"));
     }
 
@@ -541,7 +577,7 @@ mod tests {
         let message = |body: &str| {
             let status = StatusCode::BAD_REQUEST;
             match from_reply(status, body.as_bytes(), &Redactor::default()).failure {
-                Failure::UpstreamRefused { message, .. } => message,
+                Failure::UpstreamRefused { message, .. } => message.en,
                 other => panic!("{body}: {other:?}"),
             }
         };
@@ -611,6 +647,28 @@ mod tests {
             "upstream_model",
             false,
         );
+        for (status, message, code) in [
+            (400, "The image was not found; the model cannot read it", "upstream_refused"),
+            (404, "File not found for this model request", "upstream_refused"),
+            (500, "upstream model deployment not found in cache, retry", "upstream_failed"),
+            (400, "invalid base64; do not send your api key", "upstream_refused"),
+            (
+                404,
+                "The model or endpoint ep-1 does not exist or you have no access",
+                "upstream_model",
+            ),
+            (404, "Not found the model m or Permission denied", "upstream_model"),
+            (400, "模型不存在，请检查模型代码", "upstream_model"),
+            (400, "The api_key is invalid", "upstream_key"),
+            (400, "Invalid x-api-key", "upstream_key"),
+            (400, "Bad \u{1b}[31mrequest", "upstream_refused"),
+        ] {
+            let body = serde_json::json!({"error": {"message": message}}).to_string();
+            check(status, &body, code, status == 500);
+            let status = StatusCode::from_u16(status).unwrap();
+            let error = from_reply(status, body.as_bytes(), &Redactor::default());
+            assert!(!error.failure.message(Lang::En).contains('\u{1b}'));
+        }
         check(
             413,
             r#"{"error":{"code":"rate_limit_exceeded","message":"reduce your message size"}}"#,

@@ -2,14 +2,20 @@
 //!
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
-/// Reads events. Comments and fields other than `event` and `data` are skipped.
+/// Maximum size of the ignored lines that are kept, in bytes.
+const MAX_IGNORED: usize = 4096;
+
+/// Reads events. Comments and fields other than `event` and `data` are ignored. A line of JSON
+/// without a field counts as data of its own: upstreams report errors so.
 #[derive(Debug, Default)]
 pub(super) struct EventReader {
     lines: Lines,
     event: Event,
+    /// The start of the ignored lines.
+    ignored: Vec<u8>,
 }
 
-/// An event with data.
+/// An event with data, or with the name of an error.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Event {
     /// The value of `event`, empty by default.
@@ -29,10 +35,11 @@ impl EventReader {
         None
     }
 
-    /// Returns the last event if no empty line followed it.
-    pub(super) fn finish(mut self) -> Option<Event> {
+    /// Returns the last event if no empty line followed it, and the start of the ignored lines.
+    pub(super) fn finish(mut self) -> (Option<Event>, Vec<u8>) {
         let partial = std::mem::take(&mut self.lines.partial);
-        self.line(&partial).or_else(|| self.take())
+        let last = self.line(&partial).or_else(|| self.take());
+        (last, self.ignored)
     }
 
     /// Returns the number of bytes kept.
@@ -52,14 +59,28 @@ impl EventReader {
             self.event.data.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
         } else if let Some(rest) = line.strip_prefix(b"event:") {
             self.event.name = String::from_utf8(value(rest)).unwrap_or_default();
+        } else if line.starts_with(b"{") || line.starts_with(b"[") {
+            return Some(Event { name: String::new(), data: line.to_vec() });
+        } else if !line.starts_with(b":") {
+            let rest = MAX_IGNORED.saturating_sub(self.ignored.len());
+            self.ignored.extend_from_slice(&line[..line.len().min(rest)]);
+            self.ignored.push(b'\n');
         }
         None
     }
 
-    /// Ends the event. Returns `None` if it has no data.
+    /// Ends the event. Returns `None` if it has no data, unless it is an error.
     fn take(&mut self) -> Option<Event> {
         let event = std::mem::take(&mut self.event);
-        (!event.data.is_empty()).then_some(event)
+        (!event.data.is_empty() || event.is_error()).then_some(event)
+    }
+}
+
+impl Event {
+    /// Returns whether the name is that of an error.
+    pub(super) fn is_error(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        name.contains("error") || name.contains("fail")
     }
 }
 
@@ -106,7 +127,7 @@ mod tests {
                 events.push(event);
             }
         }
-        events.extend(reader.finish());
+        events.extend(reader.finish().0);
         events
             .into_iter()
             .map(|event| (event.name, String::from_utf8(event.data).unwrap()))

@@ -7,18 +7,21 @@
 
 mod answer;
 mod chunk;
+mod cooldowns;
 mod decoder;
 mod error;
 mod events;
 mod message;
 mod request;
 mod retry;
+mod text;
 mod upstream_error;
 
 pub use answer::{Answer, CompletionInfo};
+pub use cooldowns::Cooldowns;
 pub use decoder::{Decoder, End};
 pub use error::{AttemptError, parse_retry_after};
-pub use message::{Message, Role};
+pub use message::{Content, ImageUrl, Message, Part, Role};
 pub use request::request;
-pub use retry::{Cooldowns, CurrentTime, Retry, budget};
+pub use retry::{CurrentTime, Retry, budget};
 pub use upstream_error::{ConnectError, UpstreamError, check_response_head};

@@ -1,11 +1,13 @@
 //! The request of an attempt.
 
+use std::borrow::Cow;
+
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderValue, Method, Request};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::message::{Message, Role};
+use super::message::{Content, Message, Role};
 use crate::failure::Failure;
 use crate::lang::Localized;
 use crate::settings::{Secret, SettingError, Settings};
@@ -50,26 +52,18 @@ fn body(settings: &Settings, model: &str, messages: &[Message], stream: bool) ->
     #[derive(Serialize)]
     struct Body<'a> {
         model: &'a str,
-        messages: Vec<BodyMessage<'a>>,
+        messages: Vec<Cow<'a, Message>>,
         #[serde(flatten)]
         extra: &'a Map<String, Value>,
         #[serde(skip_serializing_if = "Option::is_none")]
         stream: Option<bool>,
     }
-    #[derive(Serialize)]
-    struct BodyMessage<'a> {
-        role: Role,
-        content: &'a str,
-    }
-
-    let system = settings.system_prompt.iter();
-    let system = system.map(|content| BodyMessage { role: Role::System, content });
-    let conversation = messages
-        .iter()
-        .map(|message| BodyMessage { role: message.role, content: &message.content });
+    let system = settings.system_prompt.iter().map(|prompt| {
+        Cow::Owned(Message { role: Role::System, content: Content::Text(prompt.clone()) })
+    });
     let body = Body {
         model,
-        messages: system.chain(conversation).collect(),
+        messages: system.chain(messages.iter().map(Cow::Borrowed)).collect(),
         extra: &settings.extra,
         stream: stream.then_some(true),
     };

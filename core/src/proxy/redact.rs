@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
+use crate::json;
 use crate::settings::{Redactor, has_key_like_word};
 
 /// Members that programs read. They are redacted as names.
@@ -15,15 +17,18 @@ const PROGRAM_MEMBERS: [&str; 3] = ["type", "code", "param"];
 /// A body without secrets and without escapes is returned unchanged. Other JSON is written anew, so
 /// that neither an escape nor a repeated member hides a secret.
 ///
-/// Returns `None` if the body is not UTF-8, or holds a part of a secret outside of strings.
+/// Returns `None` if the body is not UTF-8, is JSON that cannot be read, or holds a part of a
+/// secret outside of strings.
 pub fn redact_error_body(body: &[u8], redactor: &Redactor, replacement: &str) -> Option<Vec<u8>> {
-    let text = str::from_utf8(body).ok()?;
+    let text = str::from_utf8(body).ok()?.trim_start_matches('\u{feff}');
     let redacted = redactor.text(text);
     if !text.contains('\\') && matches!(redacted, Cow::Borrowed(_)) {
         return Some(body.to_vec());
     }
-    let Ok(mut error) = serde_json::from_str::<Value>(text) else {
-        return Some(redacted.into_owned().into_bytes());
+    let Ok(mut error) = json::from_slice::<Value>(text.as_bytes()) else {
+        // Escapes in numbers too large or lists too deep would still be read by others.
+        let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
+        return (!is_json).then(|| redacted.into_owned().into_bytes());
     };
     redact_value(&mut error, "", redactor, replacement);
     let rewritten = error.to_string();
@@ -129,5 +134,28 @@ mod tests {
         let body = br#"{"message":"no","key":13579753}"#;
         assert_eq!(redact_error_body(body, &redactor, "ours"), None);
         check(b"\x1f\x8b\x08\x00", None);
+    }
+
+    #[test]
+    fn escapes_hide_no_secret() {
+        let escaped: String =
+            "sk-type-Alpha99".chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
+        let decoded = |body: &str| {
+            let redactor = Redactor::new([Secret::new("sk-type-Alpha99".into())]);
+            redact_error_body(body.as_bytes(), &redactor, "ours")
+        };
+        for body in [
+            format!(r#"{{"message":"{escaped}","x":"\ud83d"}}"#),
+            format!("\u{feff}{{\"message\":\"{escaped}\"}}"),
+        ] {
+            let body = String::from_utf8(decoded(&body).unwrap()).unwrap();
+            assert!(body.contains(r#""message":"ours""#), "{body}");
+        }
+        for unreadable in [
+            format!(r#"{{"message":"{escaped}","n":1e999}}"#),
+            format!(r#"{{"message":"{escaped}","n":{}{}}}"#, "[".repeat(130), "]".repeat(130)),
+        ] {
+            assert!(decoded(&unreadable).is_none(), "{unreadable}");
+        }
     }
 }

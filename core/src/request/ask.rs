@@ -1,22 +1,25 @@
 //! The question of a request, or the response to a request without one.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use http::header::ACCEPT;
 use http::{HeaderMap, Method, Request, Response};
+use serde_json::Value;
 
 use super::body::Body;
-use super::question;
+use super::question::Question;
 use super::without_model::{Facts, respond};
 use crate::accept::preferred;
 use crate::access::{EXPOSED_HEADERS, check_origin, check_token, cors_headers};
 use crate::completion::Message;
 use crate::failure::Failure;
-use crate::format::Format;
+use crate::format::{ChatClient, Format};
 use crate::json;
 use crate::lang::{Lang, Localized};
 use crate::query::Query;
 use crate::response::Responder;
+use crate::response::page::Page;
 use crate::settings::Settings;
 
 /// Lower bound for the characters that fit into a query of 64 KB.
@@ -29,6 +32,8 @@ pub struct AskRequest {
     pub responder: Responder,
     /// The conversation. Its last message is the question.
     pub messages: Vec<Message>,
+    /// The chosen model. It is asked alone.
+    pub model: Option<String>,
 }
 
 /// The facts about a request that are not in it.
@@ -59,8 +64,13 @@ impl AskRequest {
         let options = RequestOptions::new(query.as_ref().ok(), body.as_ref().ok());
         let responder = options.responder(settings, headers, context);
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+        let wants_page =
+            reads && (options.is_html || !options.has_question && accepts_html(headers));
         let facts = Facts {
-            wants_page: reads && !options.has_question && accepts_html(headers),
+            page: wants_page.then(|| Page {
+                title: settings.title.as_deref(),
+                asks: options.has_question && may_ask(settings, headers, context.local),
+            }),
             is_n8n_history: options.is_n8n_history,
         };
         if let Some(mut response) = respond(&responder, request, &facts) {
@@ -69,7 +79,7 @@ impl AskRequest {
             }
             return Err(Box::new(response));
         }
-        let messages = || {
+        let question = || {
             if let Some(error) = settings.error() {
                 return Err(Failure::Config(error));
             }
@@ -79,9 +89,9 @@ impl AskRequest {
             if options.format.is_none() && query.get("format").is_some() {
                 return Err(Failure::UnknownFormat);
             }
-            question::messages(&query, body.as_ref(), settings)
+            Question::find(&query, body.as_ref(), settings)
         };
-        Self::new(responder, messages())
+        Self::new(responder, question())
     }
 
     /// Parses an event that is not an HTTP request: an object with a `question`.
@@ -98,17 +108,17 @@ impl AskRequest {
     ) -> Result<Self, Box<Response<Vec<u8>>>> {
         let cors = cors_headers(settings, &HeaderMap::new(), false, EXPOSED_HEADERS);
         let responder = Responder::new(Lang::default(), Format::default(), cors, request_id);
-        let event: Option<serde_json::Value> = json::from_slice(event).ok();
-        let question = event.as_ref().and_then(|event| event.get("question")?.as_str());
-        let messages = match (question, settings.error()) {
+        let event: Option<serde_json::Map<String, Value>> = json::from_slice(event).ok();
+        let event = event.filter(|event| event.get("question").is_some_and(Value::is_string));
+        let question = match (event, settings.error()) {
             (None, _) => Err(Failure::BodyUnreadable(Localized::new(
                 "the event is neither an HTTP request nor an object with a \"question\"",
                 "事件既不是 HTTP 请求，也不是带有 \"question\" 的对象",
             ))),
             (Some(_), Some(error)) => Err(Failure::Config(error)),
-            (Some(question), None) => question::single(question, settings),
+            (Some(event), None) => Question::in_object(&event, None, settings),
         };
-        Self::new(responder, messages)
+        Self::new(responder, question)
     }
 
     /// Returns the response to a request whose query is too long to be parsed.
@@ -133,16 +143,16 @@ impl AskRequest {
     }
 
     /// Returns the question: the text of the last message.
-    pub fn question(&self) -> &str {
-        self.messages.last().map_or("", |message| &message.content)
+    pub fn question(&self) -> Cow<'_, str> {
+        self.messages.last().map(Message::text).unwrap_or_default()
     }
 
     fn new(
         responder: Responder,
-        messages: Result<Vec<Message>, Failure>,
+        question: Result<Question, Failure>,
     ) -> Result<Self, Box<Response<Vec<u8>>>> {
-        match messages {
-            Ok(messages) => Ok(Self { responder, messages }),
+        match question {
+            Ok(Question { messages, model }) => Ok(Self { responder, messages, model }),
             Err(failure) => Err(Box::new(responder.failure(&failure))),
         }
     }
@@ -151,8 +161,10 @@ impl AskRequest {
 /// The options of a request, from its query and its body.
 struct RequestOptions {
     format: Option<Format>,
+    /// `?format=html`: the page, with the question of its address.
+    is_html: bool,
     has_question: bool,
-    is_n8n_message: bool,
+    client: ChatClient,
     is_n8n_history: bool,
 }
 
@@ -160,10 +172,19 @@ impl RequestOptions {
     fn new(query: Option<&Query>, body: Option<&Body>) -> Self {
         let in_query = |name| query.and_then(|query| query.get(name));
         let action = in_query("action").or_else(|| body?.action());
+        let client = match action {
+            Some("sendMessage") => ChatClient::N8n,
+            _ => match body {
+                Some(Body::DeepChatForm(_)) => ChatClient::DeepChat,
+                Some(body) if body.has_message_parts() => ChatClient::AiSdk,
+                _ => ChatClient::Other,
+            },
+        };
         Self {
             format: in_query("format").and_then(Format::from_name),
+            is_html: in_query("format") == Some("html"),
             has_question: query.and_then(Query::question).is_some(),
-            is_n8n_message: action == Some("sendMessage"),
+            client,
             is_n8n_history: action == Some("loadPreviousSession"),
         }
     }
@@ -174,11 +195,18 @@ impl RequestOptions {
         headers: &HeaderMap,
         context: RequestContext,
     ) -> Responder {
-        let by_headers = || Format::from_headers(headers, self.is_n8n_message);
+        let by_headers = || Format::from_headers(headers, self.client);
         let cors = cors_headers(settings, headers, context.local, EXPOSED_HEADERS);
         let lang = Lang::from_headers(headers);
         Responder::new(lang, self.format.unwrap_or_else(by_headers), cors, context.request_id)
     }
+}
+
+/// Returns whether a page may ask the question of its address without a click. Otherwise any other
+/// site could spend the visitor's token by a link.
+fn may_ask(settings: &Settings, headers: &HeaderMap, local: bool) -> bool {
+    let is_cross_site = headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+    !is_cross_site && check_origin(settings, headers, local).is_ok()
 }
 
 fn accepts_html(headers: &HeaderMap) -> bool {
@@ -350,6 +378,32 @@ mod tests {
         }
     }
 
+    #[test]
+    fn page_asks_the_question_of_its_address_for_its_visitor_only() {
+        let vars = [("ASK_TITLE", "A \"B\" <c>"), ("ASK_TOKEN", "owner")];
+        let settings = settings(&vars);
+        let page = |uri: &str, headers: &[(&str, &str)]| {
+            let response = response_to(&settings, "GET", uri, headers, "");
+            assert_eq!(response.headers()[CONTENT_TYPE], "text/html; charset=utf-8", "{uri}");
+            String::from_utf8(response.into_body()).unwrap()
+        };
+        let asks = |uri, headers: &[(&str, &str)]| page(uri, headers).contains(" data-asks");
+        let question = "/?format=html&question=hi";
+        assert!(asks(question, &[]));
+        assert!(asks(question, &[("sec-fetch-site", "none")]));
+        assert!(asks(question, &[("sec-fetch-site", "same-origin"), HTML]));
+        assert!(!asks(question, &[("sec-fetch-site", "cross-site")]));
+        let navigation = [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")];
+        assert!(!asks(question, &navigation));
+        assert!(!asks("/?format=html", &[]));
+        assert!(!asks("/", &[HTML]));
+        let page = page("/", &[HTML]);
+        assert!(page.contains("<title>A &quot;B&quot; &lt;c></title>"), "{page}");
+        check("HEAD", question, &[], "", 200, "");
+        check("GET", question, &[("sec-purpose", "prefetch")], "", 503, "Prefetch");
+        check("GET", question, &[("user-agent", "Slackbot")], "", 403, "previews");
+    }
+
     #[track_caller]
     fn fails(vars: &[(&str, &str)], uri: &str, headers: &[(&str, &str)], code: &str) {
         let response = response_to(&settings(vars), "GET", uri, headers, "");
@@ -398,6 +452,9 @@ mod tests {
         let n8n = r#"{"action":"sendMessage","chatInput":"hi"}"#;
         assert_eq!(asks("/", &[json, ("accept", "text/plain")], n8n).0, Format::Ndjson);
         assert_eq!(asks("/", &[json], n8n).0, Format::Json);
+        let ai_sdk = r#"{"messages":[{"role":"user","parts":[{"type":"text","text":"hi"}]}]}"#;
+        assert_eq!(asks("/", &[json, ("accept", "*/*")], ai_sdk).0, Format::Text);
+        assert_eq!(asks("/?format=json", &[json], ai_sdk).0, Format::Json);
         assert_eq!(
             asks("/?action=sendMessage&question=hi", &[("accept", "text/plain")], "").0,
             Format::Ndjson

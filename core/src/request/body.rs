@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use http::HeaderMap;
 use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
+use super::multipart;
 use crate::accept::{is_json, media_type};
 use crate::failure::Failure;
 use crate::json;
@@ -20,6 +21,8 @@ pub(super) enum Body {
     Empty,
     /// A JSON object.
     Object(Map<String, Value>),
+    /// The messages and files of deep-chat, as a JSON object.
+    DeepChatForm(Map<String, Value>),
     /// Text, or a JSON string.
     Text(String),
     /// A form.
@@ -40,6 +43,9 @@ impl Body {
             }
             Some("application/x-www-form-urlencoded") => Self::form(&text(headers, body)?),
             Some("text/plain") => Self::text(&text(headers, body)?),
+            Some("multipart/form-data") => multipart::read_messages(&content_type(headers), body)
+                .map(Self::DeepChatForm)
+                .ok_or(Failure::UnsupportedMediaType),
             Some(_) => Err(Failure::UnsupportedMediaType),
             None => {
                 let text = text(headers, body)?;
@@ -102,6 +108,13 @@ impl Body {
         Ok(Self::Text(decoded.into_owned()))
     }
 
+    /// Returns whether a message has its text in `parts`, as only the AI SDK writes it.
+    pub(super) fn has_message_parts(&self) -> bool {
+        let Self::Object(object) = self else { return false };
+        let messages = object.get("messages").and_then(Value::as_array);
+        messages.is_some_and(|messages| messages.iter().any(|message| message["parts"].is_array()))
+    }
+
     /// Returns n8n's `action` from a JSON body.
     pub(super) fn action(&self) -> Option<&str> {
         match self {
@@ -114,8 +127,7 @@ impl Body {
 /// Returns the text of a body without its byte order mark. It is UTF-8, or UTF-16 if a byte order
 /// mark or the `charset` says so.
 fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, str>, NotUtf8> {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
-    let content_type = String::from_utf8_lossy(content_type).to_ascii_lowercase();
+    let content_type = content_type(headers).to_ascii_lowercase();
     let charset = content_type.split(';').find_map(|part| part.trim().strip_prefix("charset="));
     let charset = charset.unwrap_or_default().trim_matches('"');
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
@@ -135,6 +147,10 @@ fn text<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, str>, NotUtf8
         (text, "utf-16be" | "utf-16") => utf16(text, u16::from_be_bytes),
         (text, _) => str::from_utf8(text).map(Cow::Borrowed).map_err(|_| NotUtf8),
     }
+}
+
+fn content_type(headers: &HeaderMap) -> Cow<'_, str> {
+    String::from_utf8_lossy(headers.get(CONTENT_TYPE).map_or(&[], HeaderValue::as_bytes))
 }
 
 pub(super) fn unreadable(en: &'static str, zh: &'static str) -> Failure {

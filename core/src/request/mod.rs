@@ -4,6 +4,8 @@
 
 mod ask;
 mod body;
+mod message;
+mod multipart;
 mod own_path;
 mod question;
 mod without_model;

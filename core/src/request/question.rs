@@ -1,34 +1,86 @@
-//! The conversation of a request.
+//! The question of a request: its conversation and the chosen model.
 
 use serde_json::{Map, Value};
 
 use super::body::{Body, unreadable};
+use super::message;
 use crate::completion::{Message, Role};
 use crate::failure::Failure;
 use crate::query::{QUESTION_NAMES, Query};
 use crate::settings::Settings;
 
-/// Returns the conversation of a request. Its last message is the question.
-///
-/// A question in the query takes precedence over any body. Fails without a question, or if the
-/// conversation is invalid or too long.
-pub(super) fn messages(
-    query: &Query,
-    body: Result<&Body, &Failure>,
-    settings: &Settings,
-) -> Result<Vec<Message>, Failure> {
-    if let Some(question) = query.question() {
-        return single(question, settings);
-    }
-    let messages = match body.map_err(Clone::clone)? {
-        Body::Empty => return Err(Failure::QuestionMissing),
-        Body::Text(text) => return single(text, settings),
-        Body::Form(form) => {
-            return single(form.question().ok_or(Failure::QuestionMissing)?, settings);
+/// Maximum number of pictures of all messages.
+const MAX_PICTURES: usize = 4;
+
+/// A conversation whose last message is the question, and the model that was chosen for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) messages: Vec<Message>,
+    pub(super) model: Option<String>,
+}
+
+impl Question {
+    /// Returns the question of a request. One in the query takes precedence over any body.
+    ///
+    /// Fails without a question, if the conversation is invalid or too long, or if the chosen model
+    /// is not in `OPENAI_MODEL`.
+    pub(super) fn find(
+        query: &Query,
+        body: Result<&Body, &Failure>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let model = query.get("model");
+        if let Some(question) = query.question() {
+            return Self::single(question, model, settings);
         }
-        Body::Object(object) => in_object(object, settings.system_prompt.is_some())?,
-    };
-    validate(messages, settings)
+        match body.map_err(Clone::clone)? {
+            Body::Empty => Err(Failure::QuestionMissing),
+            Body::Text(text) => Self::single(text, model, settings),
+            Body::Form(form) => {
+                let question = form.question().ok_or(Failure::QuestionMissing)?;
+                Self::single(question, model.or(form.get("model")), settings)
+            }
+            Body::Object(object) | Body::DeepChatForm(object) => {
+                Self::in_object(object, model, settings)
+            }
+        }
+    }
+
+    /// Returns a question of one message.
+    pub(super) fn single(
+        question: &str,
+        model: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        Ok(Self { messages: single(question, settings)?, model: choose(model, settings)? })
+    }
+
+    /// Returns the question of a JSON object. `model` is the one that the query chooses.
+    pub(super) fn in_object(
+        object: &Map<String, Value>,
+        model: Option<&str>,
+        settings: &Settings,
+    ) -> Result<Self, Failure> {
+        let beside = match object.get("model") {
+            None | Some(Value::Null) => None,
+            Some(name) => Some(name.as_str().unwrap_or("?").trim()).filter(|name| !name.is_empty()),
+        };
+        let named = QUESTION_NAMES.iter().filter_map(|name| object.get(*name)?.as_str());
+        if let Some(question) = named.map(str::trim).find(|question| !question.is_empty()) {
+            return Self::single(question, model.or(beside), settings);
+        }
+        let messages = match object.get("messages") {
+            Some(Value::Array(messages)) => conversation(messages, settings)?,
+            None | Some(Value::Null) => return Err(Failure::QuestionMissing),
+            Some(_) => return Err(unreadable("messages is not a list", "messages 不是列表")),
+        };
+        let model = match model {
+            Some(model) => choose(Some(model), settings)?,
+            // A client in OpenAI's shape always names one.
+            None => choose(beside, settings).unwrap_or_default(),
+        };
+        Ok(Self { messages: validate(messages, settings)?, model })
+    }
 }
 
 /// Returns the conversation of one question, from an event or a command line.
@@ -39,39 +91,38 @@ pub fn single(question: &str, settings: &Settings) -> Result<Vec<Message>, Failu
     validate(vec![Message::user(question.trim())], settings)
 }
 
+/// Returns the model of this name. Fails if it is not in `OPENAI_MODEL`.
+fn choose(model: Option<&str>, settings: &Settings) -> Result<Option<String>, Failure> {
+    match model {
+        None => Ok(None),
+        Some(model) if settings.models.iter().any(|listed| listed == model) => {
+            Ok(Some(model.to_owned()))
+        }
+        Some(_) => Err(Failure::UnknownModel { models: settings.models.clone() }),
+    }
+}
+
 fn validate(messages: Vec<Message>, settings: &Settings) -> Result<Vec<Message>, Failure> {
-    if messages.last().is_none_or(|message| message.content.is_empty()) {
+    if messages.last().is_none_or(Message::is_empty) {
         return Err(Failure::QuestionMissing);
     }
-    let chars: usize = messages.iter().map(|message| message.content.chars().count()).sum();
-    match chars > settings.max_question {
-        true => Err(Failure::QuestionTooLong { max: settings.max_question }),
+    let chars: usize = messages.iter().map(|message| message.text().chars().count()).sum();
+    if chars > settings.max_question {
+        return Err(Failure::QuestionTooLong { max: settings.max_question });
+    }
+    match messages.iter().map(Message::pictures).sum::<usize>() > MAX_PICTURES {
+        true => Err(Failure::TooManyPictures { max: MAX_PICTURES }),
         false => Ok(messages),
     }
 }
 
-fn in_object(
-    object: &Map<String, Value>,
-    has_system_prompt: bool,
-) -> Result<Vec<Message>, Failure> {
-    let named = QUESTION_NAMES.iter().filter_map(|name| object.get(*name)?.as_str());
-    if let Some(question) = named.map(str::trim).find(|question| !question.is_empty()) {
-        return Ok(vec![Message::user(question)]);
-    }
-    match object.get("messages") {
-        Some(Value::Array(messages)) => conversation(messages, has_system_prompt),
-        None | Some(Value::Null) => Err(Failure::QuestionMissing),
-        Some(_) => Err(unreadable("messages is not a list", "messages 不是列表")),
-    }
-}
-
-fn conversation(messages: &[Value], has_system_prompt: bool) -> Result<Vec<Message>, Failure> {
+fn conversation(messages: &[Value], settings: &Settings) -> Result<Vec<Message>, Failure> {
     let mut conversation = Vec::with_capacity(messages.len());
     for (index, message) in messages.iter().enumerate() {
         let role = match message.get("role").and_then(Value::as_str) {
             Some("user") => Role::User,
             Some("assistant" | "ai") => Role::Assistant,
-            Some("system") if !has_system_prompt => Role::System,
+            Some("system") if settings.system_prompt.is_none() => Role::System,
             Some("system") => {
                 return Err(unreadable(
                     "a system message is not allowed if ASK_SYSTEM_PROMPT is set",
@@ -85,10 +136,10 @@ fn conversation(messages: &[Value], has_system_prompt: bool) -> Result<Vec<Messa
                 ));
             }
         };
-        let content = content(message, role)?;
+        let message = Message { role, content: message::content(message, role)? };
         // The history of a widget may hold an empty answer that was cut off.
-        if !content.is_empty() || index + 1 == messages.len() {
-            conversation.push(Message { role, content });
+        if !message.is_empty() || index + 1 == messages.len() {
+            conversation.push(message);
         }
     }
     match conversation.last() {
@@ -99,49 +150,11 @@ fn conversation(messages: &[Value], has_system_prompt: bool) -> Result<Vec<Messa
     }
 }
 
-/// Returns the text of a message, trimmed: OpenAI's `content`, a string or parts, deep-chat's
-/// `text`, or the AI SDK's `parts`.
-fn content(message: &Value, role: Role) -> Result<String, Failure> {
-    for name in ["content", "text", "parts"] {
-        let text = match &message[name] {
-            Value::Null => continue,
-            Value::String(text) => text.trim().to_owned(),
-            Value::Array(parts) => join_parts(parts, role)?.trim().to_owned(),
-            _ => {
-                return Err(unreadable(
-                    "the content of a message is not text",
-                    "消息的内容不是文本",
-                ));
-            }
-        };
-        // Another member may have the text.
-        if !text.is_empty() {
-            return Ok(text);
-        }
-    }
-    Ok(String::new())
-}
-
-/// Joins the texts of the parts. Other parts of an answer are skipped, such as steps and sources.
-/// Those of a question are an error: without its picture, it would be another question.
-fn join_parts(parts: &[Value], role: Role) -> Result<String, Failure> {
-    let mut joined = String::new();
-    for part in parts {
-        match (part["text"].as_str(), part["type"].as_str()) {
-            (Some(text), None | Some("text" | "input_text" | "output_text")) => {
-                joined.push_str(text);
-            }
-            _ if role == Role::Assistant => {}
-            _ => return Err(unreadable("only text can be asked", "只接受文字提问")),
-        }
-    }
-    Ok(joined)
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderMap;
     use http::header::CONTENT_TYPE;
+    use serde_json::json;
 
     use super::*;
 
@@ -159,7 +172,8 @@ mod tests {
             headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
         }
         let body = Body::parse(&headers, body);
-        messages(&Query::parse(query.as_bytes()).unwrap(), body.as_ref(), settings)
+        let query = Query::parse(query.as_bytes()).unwrap();
+        Question::find(&query, body.as_ref(), settings).map(|question| question.messages)
     }
 
     fn ask(query: &str, content_type: &str, body: &[u8]) -> Result<Vec<Message>, Failure> {
@@ -289,8 +303,7 @@ mod tests {
             {"role":"user","content":[{"type":"text","text":"What is "},{"type":"text","text":"Rust? "}]}
         ]}"#;
         let messages: Vec<_> = ask("", JSON, body.as_bytes()).unwrap();
-        let found: Vec<_> =
-            messages.iter().map(|message| (message.role, message.content.as_str())).collect();
+        let found: Vec<_> = messages.iter().map(|message| (message.role, message.text())).collect();
         let expected = [
             (Role::System, "Be brief."),
             (Role::User, "a"),
@@ -298,7 +311,125 @@ mod tests {
             (Role::Assistant, "c"),
             (Role::User, "What is Rust?"),
         ];
-        assert_eq!(found, expected);
+        assert_eq!(found, expected.map(|(role, text)| (role, text.into())));
+    }
+
+    /// Checks what the upstream receives of the last message in the body.
+    #[track_caller]
+    fn check_content(messages: &str, expected: Value) {
+        let body = format!("{{\"messages\":[{messages}]}}");
+        let messages = ask("", JSON, body.as_bytes()).unwrap();
+        let last = serde_json::to_value(messages.last().unwrap()).unwrap();
+        assert_eq!(last, json!({"role": "user", "content": expected}));
+    }
+
+    #[test]
+    fn pictures_are_passed_on_in_every_shape() {
+        let url = "data:image/png;base64,AAAA";
+        let picture = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+        let text = |text: &str| json!({"type": "text", "text": text});
+        check_content(
+            r#"{"role":"user","content":[{"type":"text","text":"One: "},
+                {"type":"image_url","image_url":{"url":"HTTPS://a.example/1","detail":"low"}},
+                {"type":"text","text":" "},{"type":"text","text":"Two:"},
+                {"type":"image_url","image_url":"data:image/png;base64,AAAA"}]}"#,
+            json!([
+                text("One: "),
+                {"type": "image_url",
+                    "image_url": {"url": "HTTPS://a.example/1", "detail": "low"}},
+                text("Two:"),
+                picture(url),
+            ]),
+        );
+        check_content(
+            r#"{"role":"user","parts":[
+                {"type":"file","mediaType":"image/png","filename":"a","url":"data:image/png;base64,AAAA"},
+                {"type":"text","text":"What?"}]}"#,
+            json!([picture(url), text("What?")]),
+        );
+        check_content(
+            r#"{"role":"user","text":"What?","files":[
+                {"src":"data:image/png;base64,AAAA","type":"image","name":"a.png"}]}"#,
+            json!([text("What?"), picture(url)]),
+        );
+        check_content(
+            r#"{"role":"user","text":"","files":[{"src":"https://a.example/1"}]}"#,
+            json!([picture("https://a.example/1")]),
+        );
+        // Pictures of an answer are skipped.
+        check_content(
+            r#"{"role":"ai","files":[{"src":"data:image/png;base64,AAAA"}]},{"role":"user","text":"hi"}"#,
+            json!("hi"),
+        );
+    }
+
+    #[test]
+    fn pictures_are_limited_in_number_and_kind() {
+        let ask_with = |role: &str, part: &str, count| {
+            let parts = vec![part; count].join(",");
+            let question = r#"{"role":"user","content":"hi"}"#;
+            let body =
+                format!(r#"{{"messages":[{{"role":"{role}","content":[{parts}]}},{question}]}}"#);
+            ask("", JSON, body.as_bytes()).map_err(|failure| failure.code())
+        };
+        let picture = r#"{"type":"image_url","image_url":{"url":"https://a.example/1"}}"#;
+        assert!(ask_with("user", picture, 4).is_ok());
+        assert_eq!(ask_with("user", picture, 5), Err("question_too_long"));
+        assert_eq!(ask_with("system", picture, 1), Err("body_unreadable"));
+        for part in [
+            r#"{"type":"image_url","image_url":{"url":"http://a.example/1"}}"#,
+            r#"{"type":"image_url","image_url":{"url":"data:text/html,x"}}"#,
+            r#"{"type":"image_url","image_url":{}}"#,
+            r#"{"type":"file","mediaType":"application/pdf","url":"https://a.example/1"}"#,
+            r#"{"type":"input_audio","input_audio":{"data":"AAAA","format":"mp3"}}"#,
+            r#"{"type":"tool"}"#,
+            "7",
+        ] {
+            assert_eq!(ask_with("user", part, 1), Err("body_unreadable"), "{part}");
+        }
+    }
+
+    #[test]
+    fn length_does_not_count_pictures() {
+        let settings = Settings::from_pairs(&[("ASK_MAX_QUESTION", "2")]);
+        let picture = format!("data:image/png;base64,{}", "A".repeat(100));
+        let body = format!(
+            r#"{{"messages":[{{"role":"user","text":"hi","files":[{{"src":"{picture}"}}]}}]}}"#
+        );
+        assert!(ask_with(&settings, "", JSON, body.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn model_is_one_of_the_list() {
+        let settings = Settings::from_pairs(&[("OPENAI_MODEL", "m1,m2")]);
+        let choose = |query: &str, content_type: &str, body: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, content_type.parse().unwrap());
+            let body = Body::parse(&headers, body.as_bytes());
+            let query = Query::parse(query.as_bytes()).unwrap();
+            Question::find(&query, body.as_ref(), &settings)
+                .map(|question| question.model)
+                .map_err(|failure| failure.code())
+        };
+        let (m1, m2) = (Ok(Some("m1".to_owned())), Ok(Some("m2".to_owned())));
+        let messages = |model: &str| {
+            format!(r#"{{"messages":[{{"role":"user","content":"hi"}}],"model":{model}}}"#)
+        };
+        assert_eq!(choose("q=hi&model=m2", JSON, ""), m2);
+        assert_eq!(choose("q=hi&model=", JSON, "{\"model\":\"m2\"}"), Ok(None));
+        assert_eq!(choose("q=hi&model=m3", JSON, ""), Err("model"));
+        assert_eq!(choose("model=m1", "text/plain", "hi"), m1);
+        assert_eq!(choose("", FORM, "q=hi&model=m2"), m2);
+        assert_eq!(choose("model=m1", FORM, "q=hi&model=m2"), m1);
+        assert_eq!(choose("", JSON, r#"{"q":"hi","model":"m2"}"#), m2);
+        assert_eq!(choose("", JSON, r#"{"q":"hi","model":" "}"#), Ok(None));
+        assert_eq!(choose("", JSON, r#"{"q":"hi","model":null}"#), Ok(None));
+        assert_eq!(choose("", JSON, r#"{"q":"hi","model":7}"#), Err("model"));
+        assert_eq!(choose("", JSON, r#"{"q":"hi","model":"m3"}"#), Err("model"));
+        assert_eq!(choose("", JSON, &messages("\"m2\"")), m2);
+        assert_eq!(choose("", JSON, &messages("\"m3\"")), Ok(None));
+        assert_eq!(choose("model=m3", JSON, &messages("\"m2\"")), Err("model"));
+        assert_eq!(choose("model=m1", JSON, &messages("\"m2\"")), m1);
     }
 
     #[test]

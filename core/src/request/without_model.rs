@@ -9,7 +9,7 @@ use crate::access::preflight_headers;
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::lang::Localized;
-use crate::response::page::{ask_page, widget};
+use crate::response::page::{Page, ask_page, widget};
 use crate::response::{METHODS, Responder, X_ERROR_CODE};
 
 /// Robots that fetch links for previews. No person has opened these links.
@@ -33,9 +33,9 @@ const NOT_FOUND: &str = "not_found";
 const ROBOTS_TXT: &str = "User-agent: *\nDisallow: /\n";
 
 /// The facts of a request that decide beside its head.
-pub(super) struct Facts {
-    /// The request is a GET or HEAD of a browser without a question.
-    pub(super) wants_page: bool,
+pub(super) struct Facts<'a> {
+    /// The page that a browser wants.
+    pub(super) page: Option<Page<'a>>,
     /// n8n's chat asks for its history.
     pub(super) is_n8n_history: bool,
 }
@@ -79,8 +79,8 @@ pub(super) fn respond<B>(
     if headers.contains_key("last-event-id") {
         return Some(responder.empty(StatusCode::NO_CONTENT));
     }
-    if facts.wants_page {
-        return Some(ask_page(responder));
+    if let Some(page) = &facts.page {
+        return Some(ask_page(responder, page));
     }
     let content_type = responder.format.content_type();
     (*request.method() == Method::HEAD)

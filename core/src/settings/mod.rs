@@ -46,6 +46,7 @@ pub const VARIABLES: &[&str] = &[
     "ASK_DRAIN",
     "ASK_SIGNING_KEY",
     "ASK_RATE",
+    "ASK_TITLE",
     "HOST",
     "PORT",
     "HTTPS_PROXY",
@@ -112,6 +113,8 @@ pub struct Settings {
     pub signing_key: Option<Secret>,
     /// `ASK_RATE`: answers per minute and client address.
     pub rate: Option<u32>,
+    /// `ASK_TITLE`: the name of the page.
+    pub title: Option<String>,
     /// `HOST` and `PORT`. Their error concerns servers alone and is not in [`Settings::errors`].
     pub listen: Result<Listen, SettingError>,
     /// The proxy for [`Settings::base_url`]: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`.
@@ -156,6 +159,7 @@ impl Settings {
             drain: vars.parsed("ASK_DRAIN", values::seconds).unwrap_or(DEFAULT_DRAIN),
             signing_key: vars.parsed("ASK_SIGNING_KEY", values::signing_key),
             rate: vars.parsed("ASK_RATE", values::positive),
+            title: vars.text("ASK_TITLE"),
             proxy: vars.proxy_for(&base_url),
             cert_file: vars.text("SSL_CERT_FILE"),
             tokens,

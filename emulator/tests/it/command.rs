@@ -1,56 +1,40 @@
 //! The command line.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    process::{Child, Command, Stdio},
-};
+use std::{fs, net::SocketAddr, process::Command};
 
-use crate::support::{Package, raw, request};
+use testkit::{Listener, Process, Response, process};
+
+use crate::support::{Package, send_to};
 
 /// Returns the command with an empty environment except `PATH`.
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_scf-emulator"));
-    command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
+    let mut command = process::command(env!("CARGO_BIN_EXE_scf-emulator"));
+    command.env("PATH", "/usr/bin:/bin");
     command
 }
 
+/// Options for a free port.
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// A running command and the address that it prints.
 struct Running {
-    child: Child,
-    address: String,
-    stderr: BufReader<std::process::ChildStderr>,
+    process: Process,
+    address: SocketAddr,
 }
 
 impl Running {
-    fn start(mut command: Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let mut seen = String::new();
+    fn start(command: &mut Command) -> Self {
+        let process = Process::spawn(command);
         let address = loop {
-            let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "exited: {seen}");
-            if let Some(rest) = line.trim().strip_prefix("curl 'http://") {
-                break rest.split_once('/').unwrap().0.to_owned();
+            if let Some(rest) = process.stderr.next().trim().strip_prefix("curl 'http://") {
+                break rest.split_once('/').unwrap().0.parse().unwrap();
             }
-            seen += &line;
         };
-        Self { child, address, stderr }
+        Self { process, address }
     }
 
-    fn get(&self, path: &str) -> crate::support::Response {
-        raw(&self.address, &request(&self.address, &format!("GET {path}"), &[], b""))
-    }
-
-    fn signal(&self, signal: &str) {
-        Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn get(&self, path: &str) -> Response {
+        send_to(self.address, &format!("GET {path}"), &[], b"")
     }
 }
 
@@ -63,15 +47,13 @@ fn output(args: &[&str]) -> (i32, String) {
 
 #[test]
 fn signals_end_the_emulator_and_the_function() {
-    for signal in ["-TERM", "-INT", "-HUP"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let package = Package::bash("echo $$ > pid; ready; while next; do reply '\"hello\"'; done");
-        let mut command = command();
-        command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());
-        let mut running = Running::start(command);
+        let running = Running::start(command().args(LISTEN).arg(package.bootstrap()));
         assert_eq!(running.get("/?question=hello").text(), "\"hello\"");
         let pid = fs::read_to_string(package.dir.join("pid")).unwrap();
-        running.signal(signal);
-        assert!(running.child.wait().unwrap().success());
+        running.process.signal(signal);
+        assert!(running.process.wait().success());
         assert!(!fs::exists(format!("/proc/{}", pid.trim())).unwrap());
     }
 }
@@ -79,14 +61,11 @@ fn signals_end_the_emulator_and_the_function() {
 #[test]
 fn function_output_is_printed() {
     let package = Package::bash("ready; while next; do echo out; echo err >&2; reply 1; done");
-    let mut command = command();
-    command.args(["--listen", "127.0.0.1:0"]).arg(package.bootstrap());
-    let mut running = Running::start(command);
+    let running = Running::start(command().args(LISTEN).arg(package.bootstrap()));
     running.get("/path?token=secret");
-    running.signal("-TERM");
-    let stdout = BufReader::new(running.child.stdout.take().unwrap());
-    assert_eq!(stdout.lines().map(Result::unwrap).collect::<Vec<_>>(), ["out"]);
-    let lines: Vec<_> = running.stderr.by_ref().lines().map(Result::unwrap).collect();
+    running.process.signal("TERM");
+    assert_eq!(running.process.stdout.until_end(), ["out"]);
+    let lines = running.process.stderr.until_end();
     assert!(lines.contains(&"err".to_owned()), "{lines:?}");
     assert!(lines.iter().any(|line| line.starts_with("[scf] GET /path 200 ")), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("secret")), "{lines:?}");
@@ -100,8 +79,7 @@ fn variables_are_passed_only_by_name() {
     let check = |args: &[&str], expected: &str| {
         let mut command = command();
         command.envs([("COPIED", "b"), ("OTHER", "c"), ("SCF_FUNCTIONNAME", "d")]);
-        command.args(["--listen", "127.0.0.1:0"]).args(args).arg(package.bootstrap());
-        let running = Running::start(command);
+        let running = Running::start(command.args(LISTEN).args(args).arg(package.bootstrap()));
         assert_eq!(running.get("/").text(), format!("\"{expected}\""));
     };
     check(&[], ",,,local");
@@ -128,8 +106,7 @@ done"#,
         "--freeze",
         "--passthrough",
     ]);
-    command.arg(package.bootstrap()).arg("--listen");
-    let running = Running::start(command);
+    let running = Running::start(command.arg(package.bootstrap()).arg("--listen"));
     assert_eq!(running.get("/").text(), "\"2 --listen\"");
 }
 
@@ -152,8 +129,8 @@ fn command_line_errors_are_one_line() {
     check(&["--listen", "nowhere", "/bin/true"], 2, "invalid address \"nowhere\"");
     check(&["--env", "SCF_X=1", "/bin/true"], 1, "variable name SCF_X is reserved");
 
-    let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = occupied.local_addr().unwrap().to_string();
+    let occupied = Listener::bind();
+    let address = occupied.address().to_string();
     let error = format!("address {address} is already in use");
     check(&["--listen", &address, "/bin/true"], 1, &error);
 }

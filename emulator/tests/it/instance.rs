@@ -1,10 +1,11 @@
 //! The function's processes: start, exit, freeze, output and errors.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::Path, thread, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use scf_emulator::{Emulator, Function, Settings, Source};
+use testkit::{Listener, WAIT_LIMIT, Wire, poll, process};
 
-use crate::support::Package;
+use crate::support::{Package, address};
 
 fn limited(package: &Package, time_ms: u64, init_ms: u64) -> Emulator {
     let mut settings = package.settings();
@@ -20,11 +21,10 @@ fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// Waits for a condition, without a timeout.
-fn wait_until(mut condition: impl FnMut() -> bool) {
-    while !condition() {
-        thread::yield_now();
-    }
+/// Waits for a condition.
+#[track_caller]
+fn wait_until(condition: impl FnMut() -> bool) {
+    assert!(poll(WAIT_LIMIT, condition), "timed out");
 }
 
 #[test]
@@ -256,8 +256,7 @@ fn instance_is_frozen_between_events() {
     let emulator = Settings { freeze: true, ..package.settings() }.start("127.0.0.1:0").unwrap();
     for _ in 0..3 {
         emulator.invoke("1").reply.unwrap();
-        let pid = emulator.pid().unwrap();
-        wait_until(|| state(pid) == Some('T'));
+        process::wait_until_stopped(emulator.pid().unwrap());
     }
     let pid = emulator.pid().unwrap();
     emulator.stop();
@@ -284,20 +283,12 @@ fn stopping_during_an_event_kills_the_function() {
     let package = Package::bash("ready; while next; do touch fetched; tail -f /dev/null; done");
     let emulator = package.start();
     let pid = emulator.pid().unwrap();
-    thread::scope(|scope| {
-        // The client gets no response.
-        let address = emulator.url().strip_prefix("http://").unwrap().to_owned();
-        let waiting = scope.spawn(move || {
-            std::net::TcpStream::connect(&address).map(|mut stream| {
-                use std::io::{Read, Write};
-                let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-                let _ = stream.read_to_end(&mut Vec::new());
-            })
-        });
-        wait_until(|| package.dir.join("fetched").exists());
-        emulator.stop();
-        waiting.join().unwrap().unwrap();
-    });
+    let mut client = Wire::connect(address(&emulator));
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    wait_until(|| package.dir.join("fetched").exists());
+    emulator.stop();
+    // The connection ends, with or without a response.
+    client.rest();
     assert_eq!(state(pid), None);
 }
 
@@ -309,7 +300,7 @@ fn emulator_works_inside_async_code() {
         let emulator = package.start();
         assert_eq!(emulator.invoke("1").reply.unwrap(), b"1");
         emulator.stop();
-        let occupied = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        package.settings().start(occupied.local_addr().unwrap()).unwrap_err();
+        let occupied = Listener::bind();
+        package.settings().start(occupied.address()).unwrap_err();
     });
 }

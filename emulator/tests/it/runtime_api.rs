@@ -3,16 +3,16 @@
 use std::thread;
 
 use scf_emulator::{Emulator, Invocation, Settings};
+use testkit::{Response, WAIT_LIMIT, poll};
 
-use crate::support::{Response, raw, request};
+use crate::support::send_to;
 
 fn call(emulator: &Emulator, line: &str, body: &str) -> Response {
-    let address = emulator.runtime_api().to_string();
-    raw(&address, &request(&address, line, &[], body.as_bytes()))
+    send_to(emulator.runtime_api(), line, &[], body.as_bytes())
 }
 
 fn ready(emulator: &Emulator) {
-    assert_eq!(call(emulator, "POST /runtime/init/ready", " ").status, 200);
+    assert_eq!(call(emulator, "POST /runtime/init/ready", " ").status(), 200);
 }
 
 fn next(emulator: &Emulator) -> Response {
@@ -20,7 +20,7 @@ fn next(emulator: &Emulator) -> Response {
 }
 
 fn reply(emulator: &Emulator, body: &str) -> u16 {
-    call(emulator, "POST /runtime/invocation/response", body).status
+    call(emulator, "POST /runtime/invocation/response", body).status()
 }
 
 /// Invokes `function` with an event.
@@ -41,10 +41,10 @@ fn event_has_headers_and_reply_is_unchanged() {
     ready(&emulator);
     let invocation = invoke(&emulator, r#"{"a":  1}"#, || {
         let event = next(&emulator);
-        assert_eq!((event.status, event.text()), (200, r#"{"a":  1}"#));
-        assert!(event.has("time_limit_in_ms: 60000"), "{}", event.head);
-        assert!(event.has("memory_limit_in_mb: 128"), "{}", event.head);
-        let id = event.head.lines().find_map(|line| line.strip_prefix("request_id: ")).unwrap();
+        assert_eq!((event.status(), event.text().as_str()), (200, r#"{"a":  1}"#));
+        assert_eq!(event.header("time_limit_in_ms"), Some("60000"));
+        assert_eq!(event.header("memory_limit_in_mb"), Some("128"));
+        let id = event.header("request_id").unwrap();
         assert_eq!(reply(&emulator, &format!("  {id} ä")), 200);
     });
     let expected = format!("  {} ä", invocation.request_id);
@@ -76,10 +76,7 @@ fn next_before_the_reply_returns_the_same_event() {
     let invocation = invoke(&emulator, "[1]", || {
         let (first, second) = (next(&emulator), next(&emulator));
         assert_eq!(first.text(), second.text());
-        let id = |event: &Response| {
-            event.head.lines().find(|line| line.starts_with("request_id")).map(str::to_owned)
-        };
-        assert_eq!(id(&first), id(&second));
+        assert_eq!(first.header("request_id").unwrap(), second.header("request_id").unwrap());
         reply(&emulator, "done");
     });
     assert_eq!(invocation.reply.unwrap(), b"done");
@@ -93,7 +90,7 @@ fn only_the_first_reply_counts() {
         next(&emulator);
         reply(&emulator, "first");
         assert_eq!(reply(&emulator, "second"), 200);
-        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "third").status, 200);
+        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "third").status(), 200);
     });
     assert_eq!(invocation.reply.unwrap(), b"first");
     let late = emulator.logs().iter().filter(|line| line.text.contains("already finished")).count();
@@ -113,7 +110,7 @@ fn reported_error_is_a_430_and_is_logged() {
     ready(&emulator);
     let invocation = invoke(&emulator, "1", || {
         next(&emulator);
-        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "the cause").status, 200);
+        assert_eq!(call(&emulator, "POST /runtime/invocation/error", "the cause").status(), 200);
     });
     let failure = invocation.reply.unwrap_err();
     assert_eq!((failure.status, failure.report.as_deref()), (430, Some(&b"the cause"[..])));
@@ -126,7 +123,7 @@ fn forbidden_calls_are_rejected_with_a_message() {
     let emulator = start();
     let check = |line: &str, body: &str, status: u16, message: &str| {
         let response = call(&emulator, line, body);
-        assert_eq!(response.status, status, "{line}");
+        assert_eq!(response.status(), status, "{line}");
         assert!(response.text().contains(message), "{line}: {}", response.text());
         let logs = emulator.logs();
         assert!(logs.last().unwrap().text.contains(message), "{line}: {logs:?}");
@@ -145,14 +142,14 @@ fn forbidden_calls_are_rejected_with_a_message() {
 #[test]
 fn browsers_cannot_call_the_runtime_api() {
     let emulator = start();
-    let address = emulator.runtime_api().to_string();
-    let page =
-        request(&address, "POST /runtime/init/ready", &["Origin: https://evil.example"], b" ");
-    assert_eq!(raw(&address, &page).status, 403);
+    let check = |line: &str, headers: &[&str]| {
+        let response = send_to(emulator.runtime_api(), line, headers, b" ");
+        assert_eq!(response.status(), 403, "{line}");
+    };
+    check("POST /runtime/init/ready", &["Origin: https://evil.example"]);
     // A link would fetch the function's event.
     let link = ["Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate"];
-    let link = request(&address, "GET /runtime/invocation/next", &link, b"");
-    assert_eq!(raw(&address, &link).status, 403);
+    check("GET /runtime/invocation/next", &link);
 }
 
 #[test]
@@ -161,13 +158,9 @@ fn next_waits_until_the_function_is_ready() {
     let invocation = invoke(&emulator, "1", || {
         thread::scope(|scope| {
             let event = scope.spawn(|| next(&emulator));
-            while !emulator
-                .logs()
-                .iter()
-                .any(|line| line.text.contains("before POST /runtime/init/ready"))
-            {
-                thread::yield_now();
-            }
+            let warning = "before POST /runtime/init/ready";
+            let is_logged = || emulator.logs().iter().any(|line| line.text.contains(warning));
+            assert!(poll(WAIT_LIMIT, is_logged));
             assert!(!event.is_finished());
             ready(&emulator);
             assert_eq!(event.join().unwrap().text(), "1");

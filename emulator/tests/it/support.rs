@@ -1,15 +1,15 @@
-//! Functions to run, and a raw HTTP client.
+//! Functions to run, and requests to them.
 
 use std::{
     fs,
-    io::{Read, Write},
-    net::TcpStream,
+    net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use scf_emulator::{Emulator, Function, Settings};
+use testkit::{Response, Wire};
 
 /// A temporary folder with a `bootstrap` file. Dropping it deletes the folder.
 pub(crate) struct Package {
@@ -72,59 +72,34 @@ impl Drop for Package {
     }
 }
 
-/// A response, split at the empty line.
-#[derive(Debug)]
-pub(crate) struct Response {
-    pub(crate) status: u16,
-    pub(crate) head: String,
-    pub(crate) body: Vec<u8>,
+/// Returns the address of the trigger.
+pub(crate) fn address(emulator: &Emulator) -> SocketAddr {
+    emulator.url().strip_prefix("http://").unwrap().parse().unwrap()
 }
 
-impl Response {
-    /// Returns whether the head has this line. Header names are in lower case.
-    pub(crate) fn has(&self, line: &str) -> bool {
-        self.head.lines().any(|found| found == line)
-    }
-
-    pub(crate) fn text(&self) -> &str {
-        std::str::from_utf8(&self.body).unwrap()
-    }
-
-    pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-}
-
-/// Sends these bytes and reads the response to EOF.
-pub(crate) fn raw(address: &str, request: &[u8]) -> Response {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.write_all(request).unwrap();
-    let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).unwrap();
-    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("head is complete");
-    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-    Response { status: head[9..12].parse().unwrap(), head, body: bytes[end + 4..].to_vec() }
-}
-
-/// Sends a request such as `GET /path`, with headers and a body.
+/// Sends a request such as `GET /path` to the trigger, with headers and a body.
+#[track_caller]
 pub(crate) fn send(emulator: &Emulator, line: &str, headers: &[&str], body: &[u8]) -> Response {
-    let url = emulator.url();
-    let address = url.strip_prefix("http://").unwrap();
-    raw(address, &request(address, line, headers, body))
+    send_to(address(emulator), line, headers, body)
 }
 
+#[track_caller]
 pub(crate) fn get(emulator: &Emulator, path: &str) -> Response {
     send(emulator, &format!("GET {path}"), &[], b"")
 }
 
-pub(crate) fn request(host: &str, line: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
+/// Sends a request on a connection of its own.
+#[track_caller]
+pub(crate) fn send_to(address: SocketAddr, line: &str, headers: &[&str], body: &[u8]) -> Response {
     let mut head =
         format!("{line} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     if !headers.iter().any(|header| header.starts_with("Host:")) {
-        head += &format!("Host: {host}\r\n");
+        head += &format!("Host: {address}\r\n");
     }
     for header in headers {
         head += &format!("{header}\r\n");
     }
-    [head.as_bytes(), b"\r\n", body].concat()
+    let mut client = Wire::connect(address);
+    client.send([head.as_bytes(), b"\r\n", body].concat());
+    client.last_response()
 }

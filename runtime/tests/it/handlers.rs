@@ -7,62 +7,64 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use http::Response;
 use scf_runtime::Context;
+use testkit::runtime_api::{ERROR, NEXT, READY, RESPONSE};
 
-use crate::support::{
-    Action, ERROR, NEXT, READY, RESPONSE, context, echo, event, lines, ok, response, run,
-};
+use crate::support::{context, echo, event, event_with, ok, paths, run, run_on, start_api};
 
 #[test]
 fn ready_is_posted_first_with_a_body() {
-    let calls = run(vec![ok(), ok()], echo);
-    assert_eq!(lines(&calls), [READY, NEXT]);
+    let calls = run([ok()], echo);
+    assert_eq!(paths(&calls), [READY, NEXT]);
     assert_eq!(calls[0].text(), " ");
 }
 
 #[test]
 fn events_get_one_response_each_on_one_connection() {
-    let calls = run(vec![ok(), event("\"a\""), ok(), event("\"b\""), ok(), event("\"c\"")], echo);
-    assert_eq!(lines(&calls), [READY, NEXT, RESPONSE, NEXT, RESPONSE, NEXT]);
-    assert_eq!((calls[2].text(), calls[4].text()), ("\"a\"", "\"b\""));
-    assert!(calls.iter().all(|call| call.connection == 0), "{calls:?}");
+    let api = start_api([ok(), event("\"a\""), ok(), event("\"b\""), ok()]);
+    let calls = run_on(&api, Duration::ZERO, 6, echo);
+    assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT, RESPONSE, NEXT]);
+    assert_eq!(calls[2].text(), "\"a\"");
+    assert_eq!(calls[4].text(), "\"b\"");
+    assert_eq!(api.connections(), 1);
 }
 
 #[test]
 fn event_and_reply_bytes_are_unchanged() {
     let bytes: Vec<u8> = (0..=255).cycle().take(7 * 1024 * 1024).collect();
-    let calls = run(vec![ok(), event(&bytes), ok()], echo);
+    let calls = run([ok(), event(&bytes)], echo);
     assert!(calls[2].body == bytes);
-    let calls = run(vec![ok(), event(""), ok()], echo);
+    let calls = run([ok(), event("")], echo);
     assert_eq!(calls[2].text(), "");
 }
 
 #[test]
 fn calls_have_no_unneeded_headers() {
-    let calls = run(vec![ok(), ok()], echo);
-    let names = calls[1].head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    assert_eq!(names.map(|(name, _)| name).collect::<Vec<_>>(), ["user-agent", "host"]);
-    assert!(calls[1].head.contains("user-agent: scf-runtime/"), "{}", calls[1].head);
+    let calls = run([ok()], echo);
+    let names = calls[1].headers().map(|(name, _)| name.to_lowercase());
+    assert_eq!(names.collect::<Vec<_>>(), ["user-agent", "host"]);
+    let agent = calls[1].header("user-agent").unwrap();
+    assert!(agent.starts_with("scf-runtime/"), "{agent}");
 }
 
 /// Checks the context of an event with these headers.
 #[track_caller]
-fn check_context(headers: &str, check: fn(&Context)) {
+fn check_context(headers: &[&str], check: fn(&Context)) {
     let (sender, contexts) = channel();
     let handler = move |event, context: &Context| {
         sender.send(context.clone())?;
         Ok(event)
     };
-    run(vec![ok(), Action::Send(response("200 OK", headers, "{}")), ok()], handler);
+    run([ok(), event_with(headers, "{}")], handler);
     check(&contexts.recv().unwrap());
 }
 
 #[test]
 fn context_headers_are_case_insensitive() {
     for headers in [
-        "request_id: 1-2\r\nmemory_limit_in_mb: 128\r\ntime_limit_in_ms: 3000\r\n",
-        "Request_Id: 1-2\r\nMEMORY_LIMIT_IN_MB: 128\r\nTime_Limit_In_Ms: 3000\r\n",
+        ["request_id: 1-2", "memory_limit_in_mb: 128", "time_limit_in_ms: 3000"],
+        ["Request_Id: 1-2", "MEMORY_LIMIT_IN_MB: 128", "Time_Limit_In_Ms: 3000"],
     ] {
-        check_context(headers, |context| {
+        check_context(&headers, |context| {
             assert_eq!(context.request_id, "1-2");
             assert_eq!(context.memory_limit_mb, Some(128));
             assert_eq!(context.time_limit, Some(Duration::from_secs(3)));
@@ -73,14 +75,15 @@ fn context_headers_are_case_insensitive() {
 
 #[test]
 fn context_headers_may_be_missing_or_invalid() {
-    for headers in ["", "request_id:\r\nmemory_limit_in_mb: much\r\ntime_limit_in_ms: -1\r\n"] {
+    let invalid = ["request_id:", "memory_limit_in_mb: much", "time_limit_in_ms: -1"];
+    for headers in [&[][..], &invalid] {
         check_context(headers, |context| {
             assert_eq!(context.request_id, "");
             assert_eq!(context.memory_limit_mb, None);
             assert_eq!(context.deadline(), None);
         });
     }
-    check_context("time_limit_in_ms: 18446744073709551615\r\n", |context| {
+    check_context(&["time_limit_in_ms: 18446744073709551615"], |context| {
         assert!(context.time_limit.is_some());
     });
 }
@@ -88,8 +91,9 @@ fn context_headers_may_be_missing_or_invalid() {
 #[test]
 fn only_the_first_event_is_cold() {
     let handler = |_, context: &Context| Ok(context.cold.to_string().into_bytes());
-    let calls = run(vec![ok(), event("1"), ok(), event("2"), ok()], handler);
-    assert_eq!((calls[2].text(), calls[4].text()), ("true", "false"));
+    let calls = run([ok(), event("1"), ok(), event("2")], handler);
+    assert_eq!(calls[2].text(), "true");
+    assert_eq!(calls[4].text(), "false");
 }
 
 /// Returns the report of a failed invocation, after checking that the loop went on.
@@ -102,10 +106,10 @@ where
     let handler = move |event, context: &Context| {
         if std::mem::take(&mut first) { handler(event, context) } else { Ok(event) }
     };
-    let calls = run(vec![ok(), event(first_event), ok(), event("\"on\""), ok()], handler);
-    assert_eq!(lines(&calls), [READY, NEXT, ERROR, NEXT, RESPONSE]);
+    let calls = run([ok(), event(first_event), ok(), event("\"on\"")], handler);
+    assert_eq!(paths(&calls), [READY, NEXT, ERROR, NEXT, RESPONSE]);
     assert_eq!(calls[4].text(), "\"on\"");
-    calls[2].text().to_owned()
+    calls[2].text()
 }
 
 #[test]

@@ -1,37 +1,24 @@
 //! The runtime as a process that finds the runtime API by its environment.
 
 use std::env;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
-use scf_runtime::Runtime;
+use testkit::runtime_api::{NEXT, READY, RESPONSE};
+use testkit::{Process, process};
 
-use crate::support::{CannedApi, NEXT, READY, RESPONSE, echo, event, lines, ok, unblock_accept};
+use crate::support::{echo, event, ok, paths, start_api};
 
 const IS_FUNCTION: &str = "IS_FUNCTION";
-const ADDRESS: &str = "ADDRESS";
 
 /// Starts the current test as a function, with these variables only.
-fn function(test: &str, variables: &[(&str, &str)]) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", &format!("process::{test}"), "--nocapture"])
-        .env_clear()
-        .env(IS_FUNCTION, "1")
-        .envs(variables.iter().copied())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+fn function(test: &str, variables: &[(&str, &str)]) -> Process {
+    let mut command = process::command(env::current_exe().unwrap());
+    command.args(["--exact", &format!("process::{test}"), "--nocapture"]);
+    Process::spawn(command.env(IS_FUNCTION, "1").envs(variables.iter().copied()))
 }
 
-/// Runs the loop until the first failure.
+/// Runs the loop until it fails.
 fn main() {
-    let result =
-        Runtime::from_env().and_then(|runtime| runtime.max_outage(Duration::ZERO).run_bytes(echo));
-    eprintln!("{:#}", result.unwrap_err());
-    if let Ok(address) = env::var(ADDRESS) {
-        unblock_accept(address);
-    }
+    eprintln!("{:#}", scf_runtime::run_bytes(echo).unwrap_err());
 }
 
 #[test]
@@ -40,29 +27,26 @@ fn address_comes_from_env_and_proxy_variables_are_ignored() {
         return main();
     }
     for split in [true, false] {
-        let (api, _closed) = CannedApi::new();
+        let api = start_api([ok(), event("{}")]);
         let address = api.address().to_string();
         // A request to a proxy has an absolute URL, so that the recorded call would differ.
-        let proxy = format!("http://{address}");
+        let proxy = api.url("");
         let port = api.address().port().to_string();
         let (host, port) =
             if split { ("127.0.0.1", port.as_str()) } else { (address.as_str(), "") };
-        let mut function = function(
+        let _function = function(
             "address_comes_from_env_and_proxy_variables_are_ignored",
             &[
                 ("SCF_RUNTIME_API", host),
                 ("SCF_RUNTIME_API_PORT", port),
-                (ADDRESS, &address),
                 ("ALL_PROXY", &proxy),
                 ("HTTP_PROXY", &proxy),
                 ("HTTPS_PROXY", &proxy),
                 ("http_proxy", &proxy),
             ],
         );
-        let calls = api.serve(vec![ok(), event("{}"), ok()]);
-        function.kill().unwrap();
-        function.wait().unwrap();
-        assert_eq!(lines(&calls), [READY, NEXT, RESPONSE]);
+        api.wait_for_requests(3);
+        assert_eq!(paths(&api.requests()), [READY, NEXT, RESPONSE]);
     }
 }
 
@@ -72,6 +56,5 @@ fn missing_address_is_an_error() {
         return main();
     }
     let function = function("missing_address_is_an_error", &[]);
-    let output = function.wait_with_output().unwrap();
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "SCF_RUNTIME_API is not set\n");
+    assert_eq!(function.stderr.until_end(), ["SCF_RUNTIME_API is not set"]);
 }

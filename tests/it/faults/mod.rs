@@ -142,10 +142,11 @@ impl Row {
 
         let freezes = self.surroundings == Surroundings::FrozenDuring;
         let asked = process.clone();
-        let frozen = Once::new();
+        let frozen = Arc::new(Once::new());
+        let freeze = frozen.clone();
         upstream.begin_fault(move || {
             if freezes {
-                frozen.call_once(|| asked.freeze());
+                freeze.call_once(|| asked.freeze());
             }
         });
         if self.surroundings == Surroundings::FrozenBetween {
@@ -165,6 +166,8 @@ impl Row {
             }
             // The length of the freeze.
             thread::sleep((SHORT + SHORT / 10).saturating_sub(handed_out.elapsed()));
+            // The upstream may see the client only now, on a busy machine.
+            frozen.call_once(|| {});
             process.thaw();
         }
         if self.platform == runtime_api::Fault::RefuseResponse {

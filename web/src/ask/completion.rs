@@ -53,7 +53,10 @@ pub(super) async fn complete(
     deadline: Option<Instant>,
 ) -> CompletionResult {
     let now = Instant::now().into_std();
-    let mut retry = Retry::new(&state.settings, &state.cooldowns(), now);
+    let mut retry = {
+        let model = ask.model.as_deref();
+        Retry::new(&state.settings, model, &state.cooldowns(), now, random())
+    };
     let completion = loop {
         let error = match attempt(&state, &stats, &ask, &retry, deadline).await {
             Ok(completion) => break Ok(completion),

@@ -78,7 +78,7 @@ async fn answer(
     let address = client_address(state, &info, request.headers());
     state.check_rate(address).map_err(|failure| Box::new(responder.failure(&failure)))?;
     if state.settings.log_text {
-        info.stats.set_question(ask.question());
+        info.stats.set_question(&ask.question());
     }
     let stats = info.stats.clone();
     let mut pending: PendingCompletion =

@@ -17,7 +17,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::request_line::RequestLines;
+use super::request_line::RequestLine;
 
 /// Timeout for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,8 +49,8 @@ pub(crate) struct ClientHandle {
     socket: Socket,
     phase: Mutex<Phase>,
     has_unread_body: AtomicBool,
-    /// Set while no request has had a body or an upgrade.
-    has_heads_only: AtomicBool,
+    /// Set if the next byte is the first of a request.
+    is_at_request_line: AtomicBool,
     /// Dropped with the connection. A graceful stop waits for it.
     _running: watch::Receiver<()>,
 }
@@ -89,11 +89,14 @@ enum Phase {
     Idle(Instant),
 }
 
-/// The bytes of a client's connection. Request targets are encoded: see [`RequestLines`].
+/// The bytes of a client's connection. Request targets are encoded: see [`RequestLine`].
+///
+/// hyper may have read the start of a pipelined request already. Then bytes after it may pass for a
+/// request line, but they belong to a head, whose end does not change.
 pub(crate) struct ClientIo {
     read: OwnedReadHalf,
     client: Arc<ClientHandle>,
-    lines: RequestLines,
+    line: RequestLine,
     /// Encoded bytes that did not fit into the reader's buffer.
     encoded: Vec<u8>,
 }
@@ -117,11 +120,11 @@ impl ClientHandle {
             socket,
             phase,
             has_unread_body: AtomicBool::new(false),
-            has_heads_only: AtomicBool::new(true),
+            is_at_request_line: AtomicBool::new(true),
             _running: running,
         });
-        let (lines, encoded) = Default::default();
-        (ClientIo { read, client: client.clone(), lines, encoded }, client)
+        let (line, encoded) = Default::default();
+        (ClientIo { read, client: client.clone(), line, encoded }, client)
     }
 
     /// Starts a request. `has_body` is set if it has a body to read, `is_upgrade` if it asks for
@@ -129,9 +132,7 @@ impl ClientHandle {
     pub(crate) fn start_request(self: Arc<Self>, has_body: bool, is_upgrade: bool) -> RequestGuard {
         *self.phase() = Phase::Busy(None);
         self.has_unread_body.store(has_body, Ordering::Relaxed);
-        if has_body || is_upgrade {
-            self.has_heads_only.store(false, Ordering::Relaxed);
-        }
+        self.is_at_request_line.store(!has_body && !is_upgrade, Ordering::Relaxed);
         RequestGuard(self)
     }
 
@@ -149,6 +150,7 @@ impl ClientHandle {
     /// Records that the body of the request has been read.
     pub(crate) fn set_body_read(&self) {
         self.has_unread_body.store(false, Ordering::Relaxed);
+        self.is_at_request_line.store(true, Ordering::Relaxed);
     }
 
     /// Waits until the client closes during a request, or a timeout passes.
@@ -222,6 +224,14 @@ impl ClientHandle {
         let _ = self.socket.as_ref().set_zero_linger();
     }
 
+    /// Records that bytes of a head may have arrived.
+    fn start_head(&self) {
+        let mut phase = self.phase();
+        if matches!(*phase, Phase::Idle(_)) {
+            *phase = Phase::Head(Instant::now());
+        }
+    }
+
     fn phase(&self) -> MutexGuard<'_, Phase> {
         // The phase is valid whenever the lock is free.
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
@@ -248,18 +258,18 @@ impl AsyncRead for ClientIo {
         loop {
             let start = buf.filled().len();
             ready!(Pin::new(&mut this.read).poll_read(cx, buf))?;
-            let is_start = this.start_head();
+            this.client.start_head();
             let bytes = &buf.filled()[start..];
-            let line = match is_start {
-                true if bytes.is_empty() => Some(this.lines.take_partial().into()),
-                true => this.lines.read(bytes),
-                false => Some(Cow::Borrowed(bytes)),
+            let is_start = this.client.is_at_request_line.swap(false, Ordering::Relaxed);
+            if !is_start && !this.line.is_partial() {
+                return Poll::Ready(Ok(()));
+            }
+            let line = match bytes {
+                [] => Some(this.line.take_partial().into()),
+                bytes => this.line.read(bytes),
             };
             match line {
-                Some(Cow::Borrowed(bytes)) => {
-                    this.lines.record(bytes);
-                    return Poll::Ready(Ok(()));
-                }
+                Some(Cow::Borrowed(_)) => return Poll::Ready(Ok(())),
                 Some(Cow::Owned(encoded)) => {
                     buf.set_filled(start);
                     this.encoded = encoded;
@@ -273,21 +283,10 @@ impl AsyncRead for ClientIo {
 }
 
 impl ClientIo {
-    /// Records that bytes of a head may have arrived. Returns whether they start one.
-    fn start_head(&self) -> bool {
-        let mut phase = self.client.phase();
-        let is_idle = matches!(*phase, Phase::Idle(_));
-        if is_idle {
-            *phase = Phase::Head(Instant::now());
-        }
-        self.lines.is_at_start(is_idle && self.client.has_heads_only.load(Ordering::Relaxed))
-    }
-
     fn pass_on_encoded(&mut self, buf: &mut ReadBuf<'_>) {
         let length = self.encoded.len().min(buf.remaining());
         let bytes: Vec<u8> = self.encoded.drain(..length).collect();
         buf.put_slice(&bytes);
-        self.lines.record(&bytes);
     }
 }
 

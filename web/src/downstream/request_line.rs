@@ -9,29 +9,21 @@ use std::mem;
 /// Maximum length of a request line that is changed, in bytes. hyper rejects longer ones.
 const MAX_LINE: usize = 64 * 1024;
 
-/// Finds the request lines on a connection and encodes their targets.
+/// A request line whose target is encoded.
 #[derive(Debug, Default)]
-pub(super) struct RequestLines {
-    /// The start of a request line whose end has not arrived.
+pub(super) struct RequestLine {
+    /// The start of a line whose end has not arrived.
     partial: Vec<u8>,
-    /// The last bytes that were passed on, or zeros.
-    last: [u8; 3],
-    is_started: bool,
 }
 
-impl RequestLines {
-    /// Returns whether the next byte is the first of a request.
-    ///
-    /// That is the first byte of a connection, or the first one after the empty line at the end of
-    /// a head. `may_follow` is set if no request is in progress, and if none so far had a body or
-    /// an upgrade. Then the bytes before the empty line are heads, and hyper has nothing buffered.
-    pub(super) fn is_at_start(&self, may_follow: bool) -> bool {
-        let after_head = matches!(self.last, [_, b'\n', b'\n'] | [b'\n', b'\r', b'\n']);
-        !self.is_started || !self.partial.is_empty() || may_follow && after_head
+impl RequestLine {
+    /// Returns whether only the start of the line has arrived.
+    pub(super) fn is_partial(&self) -> bool {
+        !self.partial.is_empty()
     }
 
-    /// Takes the next bytes of a request line. Returns the bytes to pass on, or `None` until the
-    /// line is complete.
+    /// Takes the next bytes of the line. Returns the bytes to pass on, or `None` until the line is
+    /// complete.
     pub(super) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let line: Cow<[u8]> = match self.partial.is_empty() {
             true => bytes.into(),
@@ -50,14 +42,6 @@ impl RequestLines {
     /// Returns the start of a line that the end of the connection cut off.
     pub(super) fn take_partial(&mut self) -> Vec<u8> {
         mem::take(&mut self.partial)
-    }
-
-    /// Records the bytes that were passed on.
-    pub(super) fn record(&mut self, bytes: &[u8]) {
-        self.is_started |= !bytes.is_empty();
-        for byte in &bytes[bytes.len().saturating_sub(self.last.len())..] {
-            self.last = [self.last[1], self.last[2], *byte];
-        }
     }
 }
 
@@ -112,19 +96,13 @@ fn is_token(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    /// Reads bytes in pieces of this size, as the start of a connection.
+    /// Reads bytes in pieces of this size, up to the end of the line. Returns all bytes.
     fn read(bytes: &[u8], size: usize) -> Vec<u8> {
-        let mut lines = RequestLines::default();
-        let mut passed = Vec::new();
-        for piece in bytes.chunks(size) {
-            let piece = match lines.is_at_start(false) {
-                true => lines.read(piece).unwrap_or_default(),
-                false => piece.into(),
-            };
-            lines.record(&piece);
-            passed.extend_from_slice(&piece);
-        }
-        passed.extend(lines.take_partial());
+        let mut line = RequestLine::default();
+        let mut pieces = bytes.chunks(size);
+        let passed = pieces.by_ref().find_map(|piece| line.read(piece).map(Cow::into_owned));
+        let mut passed = passed.unwrap_or_else(|| line.take_partial());
+        passed.extend(pieces.flatten());
         passed
     }
 
@@ -161,23 +139,6 @@ mod tests {
             "\n",
         ] {
             check(bytes, bytes);
-        }
-    }
-
-    #[test]
-    fn next_request_starts_after_the_empty_line_of_a_head() {
-        let mut lines = RequestLines::default();
-        assert!(lines.is_at_start(false));
-        for (bytes, is_start) in [
-            ("GET / HTTP/1.1\r\nX: y\r\n", false),
-            ("\r\n", true),
-            ("GET / HTTP/1.1\r\n\r\n", true),
-            ("GET / HTTP/1.1\n\n", true),
-            ("GET / HTTP/1.1\r\n\r\nGET", false),
-        ] {
-            lines.record(bytes.as_bytes());
-            assert_eq!(lines.is_at_start(true), is_start, "{bytes:?}");
-            assert!(!lines.is_at_start(false));
         }
     }
 }

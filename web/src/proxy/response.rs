@@ -1,21 +1,24 @@
 //! Forwards the upstream's response to the client.
 
+use std::io::Read;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::{Instant, SystemTime};
 
 use ask_core::Failure;
 use ask_core::access::allow_origin;
-use ask_core::lang::Lang;
+use ask_core::lang::{Lang, Localized};
 use ask_core::proxy::{ProxyError, filter_response_headers, redact_error_body, trim_to_limit};
 use ask_core::settings::Secret;
 use bytes::Bytes;
+use flate2::read::{MultiGzDecoder, ZlibDecoder};
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, CONNECTION, CONTENT_ENCODING,
-    CONTENT_LENGTH, CONTENT_TYPE, UPGRADE, VARY,
+    CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, UPGRADE, VARY,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Version, response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt, Collected, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
 
@@ -52,9 +55,7 @@ pub(super) async fn forward_response(
         if head.extensions.get().is_some_and(|reason| holds_secret(state, reason)) {
             head.extensions.remove::<ReasonPhrase>();
         }
-        if head.status == StatusCode::UNAUTHORIZED {
-            state.mark_key_failed(key);
-        }
+        set_aside(state, key, &head);
     }
     let may_repeat_key = server_key.is_some()
         && (refuses_key(head.status) || is_readable_error(&head))
@@ -76,6 +77,20 @@ pub(super) async fn forward_response(
     add_cors_headers(state, request_headers, &mut head.headers);
     trim_to_limit(&mut head.headers);
     Response::from_parts(head, body)
+}
+
+/// Sets a key aside that the upstream refused or whose rate it limits, so that others are used.
+fn set_aside(state: &AppState, key: &Secret, head: &response::Parts) {
+    let now = Instant::now();
+    match head.status {
+        StatusCode::UNAUTHORIZED => state.cooldowns().refuse_key(&state.settings, key, now),
+        StatusCode::TOO_MANY_REQUESTS => {
+            let after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let now = (now, SystemTime::now());
+            state.cooldowns().limit_key(&state.settings, key, after, now);
+        }
+        _ => {}
+    }
 }
 
 fn add_cors_headers(state: &AppState, request_headers: &HeaderMap, headers: &mut HeaderMap) {
@@ -109,9 +124,7 @@ fn is_readable_error(head: &response::Parts) -> bool {
         || media_type == "application/json"
         || media_type.ends_with("+json")
         || media_type.starts_with("text/");
-    (head.status.is_client_error() || head.status.is_server_error())
-        && is_text
-        && !head.headers.contains_key(CONTENT_ENCODING)
+    (head.status.is_client_error() || head.status.is_server_error()) && is_text
 }
 
 /// Returns the body of an error without parts of secrets, or an error of our own if it cannot be
@@ -124,21 +137,70 @@ async fn redact(
 ) -> Bytes {
     let error = match refuses_key(head.status) {
         true => ProxyError::ServerKeyRefused,
-        false => Failure::UpstreamRefused { status: head.status, message: String::new() }.into(),
+        false => {
+            let message = Localized::new("", "");
+            Failure::UpstreamRefused { status: head.status, message }.into()
+        }
     };
     let lang = Lang::from_headers(request_headers);
-    let body = Limited::new(body, MAX_ERROR).collect().await.map(Collected::to_bytes);
-    let readable = body.ok().filter(|_| !head.headers.contains_key(CONTENT_ENCODING));
-    let redacted =
-        readable.and_then(|body| redact_error_body(&body, &state.redactor, &error.message(lang)));
+    let redacted = match Limited::new(body, MAX_ERROR).collect().await {
+        Ok(body) => redact_body(state, head, body.to_bytes(), &error.message(lang)),
+        Err(_) => None,
+    };
+    redacted.unwrap_or_else(|| {
+        head.headers.remove(CONTENT_LENGTH);
+        head.headers.remove(CONTENT_ENCODING);
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        error.body(lang).into()
+    })
+}
+
+/// Returns a body without parts of secrets, or `None` if it cannot be redacted. A compressed body
+/// without secrets stays compressed.
+fn redact_body(
+    state: &AppState,
+    head: &mut response::Parts,
+    body: Bytes,
+    replacement: &str,
+) -> Option<Bytes> {
+    let plain = match decompress(head.headers.get(CONTENT_ENCODING), &body) {
+        Ok(plain) => plain,
+        Err(Unreadable::Encoding) => return (!refuses_key(head.status)).then_some(body),
+        Err(Unreadable::TooLarge) => return None,
+    };
+    let redacted = redact_error_body(&plain, &state.redactor, replacement)?;
+    if redacted == plain {
+        return Some(body);
+    }
     head.headers.remove(CONTENT_LENGTH);
-    match redacted {
-        Some(body) => body.into(),
-        None => {
-            head.headers.remove(CONTENT_ENCODING);
-            head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            error.body(lang).into()
-        }
+    head.headers.remove(CONTENT_ENCODING);
+    Some(redacted.into())
+}
+
+/// The reason why a compressed body cannot be read.
+enum Unreadable {
+    /// The encoding is not read here.
+    Encoding,
+    /// The body is too large.
+    TooLarge,
+}
+
+/// Reads a body with this `Content-Encoding`. A body that is not in it is returned as it is.
+fn decompress(encoding: Option<&HeaderValue>, body: &Bytes) -> Result<Bytes, Unreadable> {
+    let encoding = encoding.map_or(&b"identity"[..], HeaderValue::as_bytes).to_ascii_lowercase();
+    let mut plain = Vec::new();
+    let limit = MAX_ERROR as u64 + 1;
+    let read = match encoding.as_slice() {
+        b"identity" => return Ok(body.clone()),
+        b"gzip" | b"x-gzip" => MultiGzDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
+        b"deflate" => ZlibDecoder::new(&body[..]).take(limit).read_to_end(&mut plain),
+        _ if str::from_utf8(body).is_ok() => return Ok(body.clone()),
+        _ => return Err(Unreadable::Encoding),
+    };
+    match read {
+        Ok(length) if length <= MAX_ERROR => Ok(plain.into()),
+        Ok(_) => Err(Unreadable::TooLarge),
+        Err(_) => Ok(body.clone()),
     }
 }
 

@@ -21,7 +21,7 @@ impl Echo {
             let first = chat::STREAM.to_owned() + &chat::piece("You said ");
             let rest = chat::piece(&question) + chat::END;
             match question.starts_with("slow") {
-                true => Turn::from(first).and_wait(&held).send(rest),
+                true => Turn::from(first).wait(&held).send(rest),
                 false => Turn::from(first + &rest),
             }
         });

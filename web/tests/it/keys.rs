@@ -1,5 +1,9 @@
 //! Keys: the server's key for a token, a client's own key, and errors that repeat one.
 
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use testkit::{Disconnect, Response};
 
 use crate::support::*;
@@ -95,20 +99,24 @@ fn missing_or_wrong_credentials_are_rejected() {
 }
 
 #[test]
-fn refused_server_key_is_skipped_afterwards() {
-    let listener = Listener::bind();
-    let app = App::new(&listener).set("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2").start();
-    for (key, response) in [
-        ("Bearer sk-first-Qq1", "HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n"),
-        ("Bearer sk-second-Ww2", OK),
-        ("Bearer sk-second-Ww2", OK),
-    ] {
-        let (mut client, mut upstream, head) =
-            app.forward(&listener, &request("GET /v1/models", ""));
-        assert_eq!(head.header("authorization"), Some(key));
-        upstream.send(response);
-        Disconnect::HalfClose.apply(&upstream.stream);
-        client.head();
+fn refused_or_limited_server_key_is_skipped_afterwards() {
+    for failure in ["401 Unauthorized\r\n", "429 Busy\r\nretry-after: 50\r\n"] {
+        let listener = Listener::bind();
+        let app = App::new(&listener).set("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2").start();
+        let failure = format!("HTTP/1.1 {failure}content-length: 0\r\n\r\n");
+        let ask = |response: &str| {
+            let (mut client, mut upstream, head) =
+                app.forward(&listener, &request("GET /v1/models", ""));
+            upstream.send(response);
+            Disconnect::HalfClose.apply(&upstream.stream);
+            client.head();
+            head.header("authorization").unwrap().to_owned()
+        };
+        let failed = ask(&failure);
+        // A random choice would take the failed one with a chance of all but 1 in 2^16.
+        for _ in 0..16 {
+            assert_ne!(ask(OK), failed);
+        }
     }
 }
 
@@ -140,7 +148,7 @@ fn refusal_of_the_server_key_is_redacted() {
     assert!(!message.contains("Zq7") && !message.contains(KEY), "{message}");
     assert_eq!(error["code"], "k");
 
-    // A compressed body cannot be searched.
+    // The body cannot be read.
     let headers = "content-encoding: gzip\r\nx-debug: ends in server-Zq7\r\n";
     let response = pass(&status, headers, b"\x1f\x8bnot to be read", TOKEN);
     let body = response.text();
@@ -180,6 +188,51 @@ fn every_error_is_redacted_for_the_server_key_alone() {
         (response.status(), &response.json()["error"]["code"]),
         (500, &"upstream_refused".into())
     );
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn compressed_error_with_the_server_key_is_redacted() {
+    let gzip_header = &format!("{JSON}content-encoding: GZIP\r\n");
+    let bad = r#"{"error":{"message":"bad KEY","type":"x"}}"#.replace("KEY", KEY);
+    let response = pass("400 Bad", gzip_header, gzip(&bad), TOKEN);
+    assert!(response.header("content-encoding").is_none(), "{response:?}");
+    assert_eq!(response.json()["error"]["type"], "x");
+    assert!(!response.text().contains(KEY), "{response:?}");
+
+    for (body, code) in [
+        (gzip(&format!("{{\"error\":\"{}\"}}", "x".repeat(70_000))), Some("upstream_refused")),
+        (b"\x1f\x8bbroken".to_vec(), Some("upstream_refused")),
+        (gzip("{\"error\":\"no key\"}"), None),
+        (b"mislabelled".to_vec(), None),
+    ] {
+        let response = pass("400 Bad", gzip_header, &body, TOKEN);
+        match code {
+            Some(code) => assert_eq!(response.json()["error"]["code"], code),
+            None => {
+                assert_eq!(response.header("content-encoding"), Some("GZIP"));
+                assert_eq!(response.body, body);
+            }
+        }
+    }
+
+    let br = &format!("{JSON}content-encoding: br\r\n");
+    let opaque = b"\x8b\x02\x80\xff\x03";
+    let response = pass("400 Bad", br, opaque, TOKEN);
+    assert_eq!(
+        (response.header("content-encoding"), &response.body[..]),
+        (Some("br"), &opaque[..])
+    );
+    for mislabelled in [br, gzip_header] {
+        let response = pass("400 Bad", mislabelled, &bad, TOKEN);
+        assert_eq!(response.json()["error"]["type"], "x");
+        assert!(!response.text().contains(KEY), "{response:?}");
+    }
 }
 
 #[test]

@@ -26,5 +26,6 @@ mod smuggling;
 mod stop;
 mod stream;
 mod support;
+mod targets;
 mod tls;
 mod upgrade;

@@ -174,9 +174,9 @@ impl Expected {
                 let [first, pieces @ .., last] = &lines[..] else { return Err("no lines".into()) };
                 expect_eq(kind(first).as_str(), "begin", "the first line")?;
                 expect(pieces.iter().all(|line| kind(line) == "item"), "items")?;
-                let said: String =
+                let text: String =
                     pieces.iter().filter_map(|line| line["content"].as_str()).collect();
-                expect_eq(said.as_str(), answer, "the text")?;
+                expect_eq(text.as_str(), answer, "the text")?;
                 match is_complete {
                     true => expect_eq(kind(last).as_str(), "end", "the last line"),
                     false => {
