@@ -5,8 +5,10 @@
 /// Maximum size of the ignored lines that are kept, in bytes.
 const MAX_IGNORED: usize = 4096;
 
-/// Reads events. Comments and fields other than `event` and `data` are ignored. A line of JSON
-/// without a field counts as data of its own: upstreams report errors so.
+/// Reads events. Comments and fields other than `event` and `data` are ignored.
+///
+/// A line of JSON without a field is an event of its own, and so is llama.cpp's field `error`:
+/// upstreams report errors so.
 #[derive(Debug, Default)]
 pub(super) struct EventReader {
     lines: Lines,
@@ -56,9 +58,11 @@ impl EventReader {
             if !self.event.data.is_empty() {
                 self.event.data.push(b'\n');
             }
-            self.event.data.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
+            self.event.data.extend(value(rest));
         } else if let Some(rest) = line.strip_prefix(b"event:") {
             self.event.name = String::from_utf8(value(rest)).unwrap_or_default();
+        } else if let Some(rest) = line.strip_prefix(b"error:") {
+            return Some(Event { name: "error".into(), data: value(rest) });
         } else if line.starts_with(b"{") || line.starts_with(b"[") {
             return Some(Event { name: String::new(), data: line.to_vec() });
         } else if !line.starts_with(b":") {
