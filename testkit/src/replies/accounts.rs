@@ -1,9 +1,9 @@
-//! Errors of the key, the quota, the region and the model: the next key or model is tried.
+//! Errors of the key and of the quota: the next key is tried.
 
-use super::row::{Row, body, json, page};
+use super::row::{Row, body, event, json, page};
 
 pub(super) fn rows() -> Vec<Row> {
-    [keys(), quotas(), regions(), models()].concat()
+    [keys(), quotas()].concat()
 }
 
 fn keys() -> Vec<Row> {
@@ -124,6 +124,43 @@ fn keys() -> Vec<Row> {
         )
         .fails("upstream_key"),
         body(401, "401 without a body", "").fails("upstream_key"),
+        key(
+            403,
+            "Gemini: a leaked key",
+            r#"[{"error":{"code":403,"message":"Your API key was reported as leaked. Please use another API key.","status":"PERMISSION_DENIED"}}]"#,
+        ),
+        key(
+            403,
+            "Gemini: a key for other services",
+            r#"[{"error":{"code":403,"message":"Requests to this API generativelanguage.googleapis.com are blocked.","status":"PERMISSION_DENIED","details":[{"reason":"API_KEY_SERVICE_BLOCKED","domain":"googleapis.com"}]}}]"#,
+        ),
+        key(
+            403,
+            "a disabled key",
+            r#"{"error":{"message":"This API key has been disabled.","type":"access_denied"}}"#,
+        ),
+        key(
+            403,
+            "NVIDIA: a wrong key",
+            r#"{"status":403,"title":"Forbidden","detail":"Authorization failed"}"#,
+        ),
+        key(
+            200,
+            "Baidu: a wrong access token",
+            r#"{"error_code":110,"error_msg":"Access token invalid or no longer valid"}"#,
+        ),
+        event(
+            400,
+            "an error with 400 as an event",
+            "data: {\"error\":{\"code\":\"invalid_api_key\",\"message\":\"Incorrect\"}}\n\n",
+        )
+        .fails("upstream_key"),
+        json(
+            200,
+            "error true with a status",
+            r#"{"error":true,"code":401,"message":"engine is gone"}"#,
+        )
+        .fails("upstream_key"),
     ]
 }
 
@@ -218,145 +255,51 @@ fn quotas() -> Vec<Row> {
             r#"{"errors":[{"code":7,"message":"not enough credits"}]}"#,
         ),
         body(402, "402 without a body", "").fails("upstream_quota"),
-    ]
-}
+quota(
+            403,
+            "Bailian: no free tier",
+            r#"{"error":{"message":"The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the \"use free tier only\" mode in the management console.","type":"AllocationQuota.FreeTierOnly","param":null,"code":"AllocationQuota.FreeTierOnly"}}"#,
+        ),
+quota(
+            401,
+            "new-api: a token without quota",
+            r#"{"error":{"code":"","message":"该令牌额度已用尽 (request id: 1)","type":"new_api_error"}}"#,
+        ),
+quota(
+            429,
+            "xAI: no credits",
+            r#"{"code":"Some resource has been exhausted","error":"Your team 1 has either used all available credits or reached its monthly spending limit. To continue making API requests, please purchase more credits or raise your spending limit."}"#,
+        ),
+quota(
+            403,
+            "xAI: out of credits",
+            r#"{"code":"permission-denied","error":"You have run out of credits or need a Grok subscription."}"#,
+        ),
+quota(
+            400,
+            "LiteLLM: no budget",
+            r#"{"error":{"message":"Budget has been exceeded! Current cost: 26.075, Max budget: 0.25","type":"budget_exceeded","param":null,"code":"400"}}"#,
+        ),
+quota(
+            429,
+            "LiteLLM: no budget of a user",
+            r#"{"error":{"message":"LiteLLM User: x, exceeded budget for model=y","type":"budget_exceeded","param":null,"code":"429"}}"#,
+        ),
+quota(
+            412,
+            "Fireworks: a spending limit",
+            r#"{"error":{"message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","object":"error","type":"invalid_request_error"}}"#,
+        ),
+quota(
+            200,
+            "MiniMax: no balance beside an empty choice",
+            r#"{"choices":[{"finish_reason":"","message":{"content":""}}],"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
+        ),
+event(429, "DashScope: an error with 429 as an event", "id:1\nevent:error\n:HTTP_STATUS/429\ndata:{\"code\":\"Arrearage\",\"message\":\"Access denied\",\"request_id\":\"1\"}\n\n")
+            .fails("upstream_quota"),
+json(401, "an error that is labelled as gzip", r#"{"error":{"message":"no","code":"insufficient_quota"}}"#)
+            .header("content-encoding: gzip")
+            .fails("upstream_quota"),
 
-fn regions() -> Vec<Row> {
-    let region = |status, name, error: &str| json(status, name, error).fails("upstream_region");
-    vec![
-        region(
-            400,
-            "Gemini: a location",
-            r#"[{"error":{"code":400,"message":"User location is not supported for the API use.","status":"FAILED_PRECONDITION"}}]"#,
-        ),
-        region(
-            403,
-            "OpenRouter: a region",
-            r#"{"error":{"message":"This model is not available in your region.","code":403}}"#,
-        ),
-        region(
-            403,
-            "a relay: a country behind it",
-            r#"{"error":{"message":"Provider returned error","code":403,"metadata":{"raw":"{\"error\":{\"code\":\"unsupported_country_region_territory\",\"message\":\"No.\"}}","provider_name":"OpenAI"}}}"#,
-        ),
-    ]
-}
-
-fn models() -> Vec<Row> {
-    let model = |status, name, error: &str| {
-        json(status, name, error).fails("upstream_model").says("OPENAI_MODEL").says("gpt-first")
-    };
-    vec![
-        model(
-            404,
-            "OpenAI: no model",
-            r#"{"error":{"message":"The model `gpt-9` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
-        ),
-        model(
-            403,
-            "OpenAI: no access to the model",
-            r#"{"error":{"message":"Project `proj_1` does not have access to model `gpt-9`","type":"invalid_request_error","param":null,"code":"model_not_found"}}"#,
-        ),
-        model(
-            404,
-            "OpenAI: an old model",
-            r#"{"error":{"message":"The model `gpt-3.5-turbo` has been deprecated, learn more here: https://platform.openai.com/docs/deprecations","type":"invalid_request_error","param":null,"code":null}}"#,
-        ),
-        model(
-            404,
-            "Gemini: no model",
-            r#"[{"error":{"code":404,"message":"models/gemini-pro is not found for API version v1main, or is not supported for generateContent.","status":"NOT_FOUND"}}]"#,
-        ),
-        model(
-            400,
-            "DeepSeek: no model",
-            r#"{"error":{"message":"Model Not Exist","type":"invalid_request_error","param":null,"code":"invalid_request_error"}}"#,
-        ),
-        model(
-            404,
-            "Bailian: no model",
-            r#"{"error":{"message":"The model `qwen-9` does not exist or you do not have access to it.","type":"invalid_request_error","param":null,"code":"model_not_found"},"request_id":"1"}"#,
-        ),
-        model(
-            400,
-            "Zhipu: no model",
-            r#"{"error":{"code":"1211","message":"模型不存在，请检查模型代码。"}}"#,
-        ),
-        model(
-            404,
-            "Moonshot: no model",
-            r#"{"error":{"message":"Not found the model moonshot-9 or Permission denied","type":"resource_not_found_error"}}"#,
-        ),
-        model(
-            404,
-            "Volcengine: no model",
-            r#"{"error":{"code":"InvalidEndpointOrModel.NotFound","message":"The model or endpoint ep-1 does not exist or you do not have access to it.","param":"","type":"NotFound"}}"#,
-        ),
-        model(
-            404,
-            "Volcengine: a model that is not open",
-            r#"{"error":{"code":"ModelNotOpen","message":"Your account 1 has not activated the model doubao-9.","param":"","type":"NotFound"}}"#,
-        ),
-        model(
-            400,
-            "Baidu: no model",
-            r#"{"error":{"code":"invalid_model","message":"No permission to use the model","type":"invalid_request_error"},"id":"as-1"}"#,
-        ),
-        model(
-            400,
-            "SiliconFlow: no model",
-            r#"{"code":20012,"message":"Model does not exist. Please check it carefully.","data":null}"#,
-        ),
-        model(
-            400,
-            "Mistral: no model",
-            r#"{"object":"error","message":"Invalid model: mistral-9","type":"invalid_model","param":null,"code":"1500"}"#,
-        ),
-        model(
-            404,
-            "vLLM: no model",
-            r#"{"object":"error","message":"The model `x` does not exist.","type":"NotFoundError","param":null,"code":404}"#,
-        ),
-        model(
-            404,
-            "Ollama: no model",
-            r#"{"error":{"message":"model \"llama9\" not found, try pulling it first","type":"api_error","param":null,"code":null}}"#,
-        ),
-        model(404, "Ollama: no model as a text", r#"{"error":"model 'llama9' not found"}"#),
-        model(
-            503,
-            "new-api: no channel",
-            r#"{"error":{"code":"model_not_found","message":"分组 default 下模型 gpt-9 无可用渠道（distributor） (request id: 1)","type":"new_api_error"}}"#,
-        ),
-        model(
-            503,
-            "one-api: no channel by its words",
-            r#"{"error":{"message":"当前分组 default 下对于模型 gpt-9 无可用渠道 (request id: 1)","type":"one_api_error"}}"#,
-        ),
-        model(
-            503,
-            "new-api: no channel in English",
-            r#"{"error":{"message":"No available channel for model gpt-9 under group default (distributor)","type":"new_api_error"}}"#,
-        ),
-        model(
-            404,
-            "Fireworks: no model",
-            r#"{"error":{"object":"error","type":"invalid_request_error","code":"NOT_FOUND","message":"Model not found, inaccessible, and/or not deployed"}}"#,
-        ),
-        model(
-            404,
-            "xAI: no model",
-            r#"{"code":"Some requested entity was not found","error":"The model grok-9 does not exist or your team 1 does not have access to it."}"#,
-        ),
-        model(
-            400,
-            "Xinference: no model",
-            r#"{"detail":"[address=0.0.0.0:1, pid=2] Model not found in the model list, uid: x"}"#,
-        ),
-        model(
-            404,
-            "LM Studio: no model",
-            r#"{"error":{"message":"Failed to load model \"x\".","type":"invalid_request_error","param":"model","code":"model_not_found"}}"#,
-        ),
     ]
 }

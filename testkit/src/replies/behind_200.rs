@@ -34,6 +34,10 @@ fn classes() -> Vec<Row> {
         of("answer_filtered", "Bailian: an inspection", r#"{"error":{"code":"data_inspection_failed","message":"Input data may contain inappropriate content."}}"#),
         of("upstream_refused", "a model that only streams", r#"{"error":{"message":"This model only supports streaming"}}"#)
             .says("ASK_PARTIAL=1"),
+of("answer_filtered", "MiniMax: a filter",
+            r#"{"choices":null,"base_resp":{"status_code":1026,"status_msg":"input new_sensitive"}}"#,
+        ),
+
     ]
 }
 
@@ -78,6 +82,27 @@ fn words() -> Vec<Row> {
             .says("engine of […] is gone"),
         failed("an error with an end of events", "{\"error\":{\"message\":\"engine is gone\"}}\n\ndata: [DONE]\n\n")
             .says("engine is gone"),
+json(
+            200,
+            "MiniMax: a failure beside a part of the text",
+            r#"{"choices":[{"finish_reason":"stop","message":{"content":"The sky"}}],"base_resp":{"status_code":1013,"status_msg":"internal service error"}}"#,
+        )
+        .fails("upstream_failed")
+        .says("internal service error"),
+
+failed(
+            "success false and a message",
+            r#"{"success":false,"message":"未登录且未提供 access token"}"#,
+        )
+        .says("未登录且未提供"),
+failed("error true and a message", r#"{"error":true,"message":"engine is gone"}"#)
+            .says("engine is gone"),
+failed(
+            "the name of an error and a message",
+            r#"{"error":"Bad Gateway","message":"engine is gone"}"#,
+        )
+        .says("engine is gone"),
+
     ]
 }
 
@@ -99,5 +124,14 @@ fn choices() -> Vec<Row> {
             .retried(),
         choice("a choice with an error of the key", r#"{"error":{"code":401,"message":"no"},"finish_reason":"error","message":{"content":""}}"#)
             .fails("upstream_key"),
+json(200, "a choice with an error as a text", r#"{"choices":[{"error":"worker is gone","message":{"content":"The sky"}}]}"#)
+            .fails("upstream_failed")
+            .says("worker is gone")
+            .retried(),
+json(200, "a choice with an error of no known code", r#"{"choices":[{"error":{"message":"worker is gone","code":"provider_unavailable"},"finish_reason":"error","message":{"content":""}}]}"#)
+            .fails("upstream_failed")
+            .says("worker is gone")
+            .retried(),
+
     ]
 }

@@ -209,5 +209,14 @@ fn frames() -> Vec<Row> {
         invalid("an invalid length", "content-length: many"),
         invalid("a blank before the colon of a header", "x-note : 1"),
         invalid("too many headers", &headers(200)["HTTP/1.1 200 OK\r\n".len()..]),
+        raw(
+            "a head of 200 KB",
+            format!(
+                "HTTP/1.1 200 OK\r\nx-large: {}\r\ncontent-length: {length}\r\n\r\n{JSON}",
+                "x".repeat(200_000)
+            ),
+        )
+        .delivered(Delivery::RawClosed)
+        .fails("upstream_failed"),
     ]
 }

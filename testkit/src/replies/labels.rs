@@ -131,6 +131,8 @@ fn compressions() -> Vec<Row> {
         compressed(400, "gzip with 400").fails("upstream_refused").says("400").says("compressed"),
         compressed(404, "gzip with 404").fails("upstream_refused").says("OPENAI_BASE_URL"),
         failed(compressed(503, "gzip with 503")).says("503").retried(),
+        whole("JSON that is labelled as gzip").header("content-encoding: gzip"),
+        events("events that are labelled as gzip").header("content-encoding: gzip"),
     ]
 }
 

@@ -10,15 +10,14 @@
 //! - `row`, `parts`: a row, how to write one, and what rows share
 //! - `whole`, `labels`: answers as JSON, and replies with wrong labels
 //! - `streams`, `stream_errors`, `ends`: answers as events, what breaks them, and cut replies
-//! - `accounts`, `refused`, `failed`, `behind_200`: errors, by what follows from them
+//! - `accounts`, `models`, `refused`, `failed`, `behind_200`: errors, by what follows from them
 //! - `signs`: errors with a code or a sentence alone
 //! - `unreachable`: upstreams without a reply
-//! - `known`: rows that the functions do not read right yet
 //! - `setup`, `upstream`: the settings of a function, and the stand-in
 //! - `check`, `content`: what a row expects of a response, and how its content is decoded
 //!
 //! To run one row or some: `ROWS='Zhipu' cargo test -p scf-ask --test it replies`. The value is a
-//! part of the name that a failure shows. `KNOWN=1` runs the rows of known faults instead.
+//! part of the name that a failure shows.
 //!
 //! A new row is an entry in the file of its kind. Both suites run it.
 
@@ -28,8 +27,8 @@ mod check;
 mod content;
 mod ends;
 mod failed;
-mod known;
 mod labels;
+mod models;
 mod parts;
 mod refused;
 mod row;
@@ -43,7 +42,7 @@ mod whole;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
-use std::{env, thread};
+use std::thread;
 
 use serde_json::Value;
 
@@ -57,17 +56,12 @@ use crate::table::{assert_no_failures, is_selected, run_table};
 
 pub use self::setup::Format;
 
-/// Returns whether `KNOWN` selects the rows of known faults instead of the table.
-fn is_known() -> bool {
-    env::var_os("KNOWN").is_some()
-}
-
 /// Adds the kind of rows to their names.
 fn of_kind(kind: &str, rows: Vec<Row>) -> impl Iterator<Item = Row> {
     rows.into_iter().map(move |row| Row { name: format!("{kind}: {}", row.name), ..row })
 }
 
-/// Returns the rows that `ROWS` and `KNOWN` select.
+/// Returns the rows that `ROWS` selects.
 fn rows() -> Vec<Row> {
     let kinds = [
         ("whole", whole::rows()),
@@ -76,16 +70,14 @@ fn rows() -> Vec<Row> {
         ("stream error", stream_errors::rows()),
         ("end", ends::rows()),
         ("account", accounts::rows()),
+        ("model", models::rows()),
         ("sign", signs::rows()),
         ("refused", refused::rows()),
         ("failed", failed::rows()),
         ("behind 200", behind_200::rows()),
     ];
     let table = kinds.into_iter().flat_map(|(kind, rows)| of_kind(kind, rows));
-    let mut rows: Vec<Row> = match is_known() {
-        true => of_kind("known", known::rows()).collect(),
-        false => table.collect(),
-    };
+    let mut rows: Vec<Row> = table.collect();
     let mut names = HashSet::new();
     for row in &rows {
         assert!(names.insert(&row.name), "the name {:?} comes twice", row.name);
@@ -135,7 +127,7 @@ pub fn check_unreachable<A>(
 ) where
     A: Fn(&str, &str) -> (Response, Value),
 {
-    let rows = if is_known() { unreachable::known() } else { unreachable::rows() };
+    let rows = unreachable::rows();
     let name = |row: &Unreachable| row.row.name.clone();
     run_table(rows.len(), &rows, name, |Unreachable { row, vars, .. }| {
         let setup = Setup::Plain;

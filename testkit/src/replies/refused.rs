@@ -1,6 +1,7 @@
 //! Refused requests: the upstream's words are shown, wherever they stand.
 
-use super::row::{Row, body, json, page};
+use super::parts::DONE;
+use super::row::{Row, body, json, page, stream};
 
 const STREAM: &str = concat!(
     "data: {\"choices\":[{\"delta\":{\"content\":\"The sky is blue.\"}}]}\n\n",
@@ -60,6 +61,17 @@ fn providers() -> Vec<Row> {
         page(400, "nginx: a port for HTTPS", "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>")
             .fails("upstream_refused")
             .says("400"),
+refused(400, "upstream in the words, and what is supported", r#"{"error":{"message":"upstream error: this model only supports text input"}}"#)
+            .says("only supports text input")
+            .hides("ASK_PARTIAL"),
+refused(400, "a parameter for streams", r#"{"error":{"message":"'stream_options' is only supported when 'stream' is enabled"}}"#)
+            .says("stream_options")
+            .hides("ASK_PARTIAL"),
+refused(400, "a picture that the model did not find", r#"{"error":{"message":"The model could not read the picture: https://example.com/a.png was not found","code":"invalid_image_url"}}"#)
+            .says("could not read the picture"),
+refused(400, "a key in the words of another error", r#"{"error":{"message":"Invalid parameter: temperature must be below 2 (api_key ending in 8Gf)"}}"#)
+            .says("temperature must be below 2"),
+
     ]
 }
 
@@ -108,6 +120,22 @@ fn places() -> Vec<Row> {
             .says("too hot x x x")
             .hides("end"),
         refused(400, "no words", "{}").says("400"),
+json(
+            400,
+            "words in an event",
+            "data: {\"error\":{\"message\":\"temperature is too hot\"}}\n\ndata: [DONE]\n\n",
+        )
+        .labelled("text/event-stream")
+        .fails("upstream_refused")
+        .says("temperature is too hot")
+        .hides("data:"),
+stream("llama.cpp: a field of the name error first", [
+            "error: {\"code\":400,\"message\":\"the request exceeds the available context size\",\"type\":\"invalid_request_error\"}",
+            DONE,
+        ])
+        .fails("upstream_refused")
+        .says("exceeds the available context size"),
+
     ]
 }
 
@@ -175,6 +203,15 @@ fn streams_only() -> Vec<Row> {
                     .answers("The sky is blue.")
                     .ends(""),
             ),
+only(
+            "streams only, by what is not supported",
+            r#"{"error":{"message":"Non-streaming requests are not supported for this model. Please set stream=true."}}"#,
+        ),
+only(
+            "streams only, as required",
+            r#"{"error":{"message":"Streaming is required for this model"}}"#,
+        ),
+
     ]
 }
 
@@ -200,6 +237,14 @@ fn filters() -> Vec<Row> {
         filter(
             "new-api: words",
             r#"{"error":{"message":"用户消息包含敏感词","type":"new_api_error","code":"sensitive_words_detected"}}"#,
+        ),
+        filter(
+            "Zhipu: a filter",
+            r#"{"contentFilter":[{"level":1,"role":"user"}],"error":{"code":"1301","message":"系统检测到输入或生成内容可能包含不安全或敏感内容，请您避免输入易产生敏感内容的提示语，感谢您的配合。"}}"#,
+        ),
+        filter(
+            "Volcengine: a filter",
+            r#"{"error":{"code":"InputTextSensitiveContentDetected","message":"The request failed because the input text may contain sensitive information.","param":"","type":"BadRequest"}}"#,
         ),
     ]
 }

@@ -171,6 +171,11 @@ pub(super) fn stream<E: AsRef<str>>(name: &str, events: impl IntoIterator<Item =
     body(200, name, "").header("content-type: text/event-stream").pieces(pieces)
 }
 
+/// A row with an event that is the whole body, with any status.
+pub(super) fn event(status: u16, name: &str, event: &str) -> Row {
+    body(status, name, event).header("content-type: text/event-stream")
+}
+
 /// A row with the bytes of a whole response.
 pub(super) fn raw(name: &str, response: impl Into<Vec<u8>>) -> Row {
     body(200, name, response).delivered(Delivery::Raw)

@@ -100,7 +100,8 @@ fn errors() -> Vec<Row> {
         after_text("code and msg", r#"{"code":"50001","msg":"worker is gone","data":null}"#)
             .says("worker is gone"),
         after_text("a word as the code", r#"{"code":"InternalError","message":"worker is gone","request_id":"1"}"#)
-            .says("worker is gone"),
+            .says("worker is gone")
+            .retried(),
         after_text("code, message and no choice", r#"{"id":"1","choices":[],"code":500,"message":"worker is gone"}"#)
             .says("worker is gone")
             .retried(),
@@ -135,7 +136,7 @@ fn errors() -> Vec<Row> {
             .followed_by("event: error\r\ndata: {\"message\":\"worker is gone\"}\r\n\r\ndata: [DONE]\r\n\r\n")
             .says("worker is gone"),
         after_text("an event of the name error on two lines", "event: error\ndata: worker\ndata: is gone")
-            .says("worker\nis gone"),
+            .says("worker is gone"),
         cut("a text without its line end", &[]).followed_by("data: upstream connect error").says("upstream connect error"),
         cut("an event of the name error, cut", &[])
             .delivered(Delivery::Unfinished)
@@ -161,6 +162,23 @@ fn errors() -> Vec<Row> {
         after_text("a chunk that is cut", r#"{"choices":[{"delta":{"content":" is"#),
         after_text("an error that holds the key", r#"{"error":{"message":"Key sk-Zq7Wx3Vb9Nm1Lk5Jh8Gf (Jh8Gf) has no access","code":"forbidden"}}"#)
             .says("has no access"),
+// <https://github.com/ggml-org/llama.cpp/pull/16109>
+cut(
+            "llama.cpp: a field of the name error",
+            &["error: {\"code\":500,\"message\":\"context shift is disabled\",\"type\":\"server_error\"}", DONE],
+        )
+        .says("context shift is disabled")
+        .retried(),
+cut("a chunk with a name that is cut", &["event: chunk\ndata: {\"choices\":[{\"delta\":{\"con", DONE]),
+cut(
+            "MiniMax: a failure beside the last chunk",
+            &[r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"base_resp":{"status_code":1013,"status_msg":"internal service error"}}"#],
+        )
+        .says("internal service error"),
+cut("an error in the delta", &[r#"{"choices":[{"delta":{"error":{"message":"worker is gone"}}}]}"#, DONE])
+            .says("worker is gone")
+            .retried(),
+
     ]
 }
 
@@ -197,6 +215,14 @@ fn first_errors() -> Vec<Row> {
         .fails("upstream_failed")
         .says("overloaded")
         .retried(),
+stream("OpenRouter: an error beside a finish reason error", [
+            r#"{"id":"gen-1","provider":"x","error":{"code":"provider_unavailable","message":"Provider disconnected"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
+            DONE,
+        ])
+        .fails("upstream_failed")
+        .says("Provider disconnected")
+        .retried(),
+
     ]
 }
 
@@ -236,6 +262,8 @@ fn finish_reasons() -> Vec<Row> {
         .fails("upstream_failed")
         .after("The sky")
         .retried(),
+        finish("finish reason failure", "failure"),
+        finish("finish reason exception", "exception"),
     ]
 }
 

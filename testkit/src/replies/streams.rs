@@ -155,6 +155,17 @@ fn providers() -> Vec<Row> {
             ],
         )
         .answers(SKY),
+stream(
+            "Azure: an empty model first",
+            [
+                r#"{"choices":[],"model":"","prompt_filter_results":[]}"#,
+                r#"{"model":"gpt-6-luna","choices":[{"delta":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#,
+                DONE,
+            ],
+        )
+        .answers(SKY)
+        .by("gpt-6-luna"),
+
     ]
 }
 
@@ -203,6 +214,7 @@ fn lines() -> Vec<Row> {
         then("no blank line behind the last event", &[]).followed_by(format!("data: {STOP}\n")),
         then("blanks before the data", &[&format!("data:  \t{STOP}"), DONE]),
         then("no line end behind the last event", &[]).followed_by(format!("data: {STOP}")),
+        stream("an unknown field first", ["x-request: 1", &delta(SKY), STOP, DONE]).answers(SKY),
     ]
 }
 

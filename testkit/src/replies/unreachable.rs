@@ -40,6 +40,7 @@ impl Unreachable {
 pub(super) fn rows() -> Vec<Unreachable> {
     let mut rows = upstreams();
     rows.extend(proxies());
+    rows.extend(closed_proxies());
     rows.extend(tls());
     rows
 }
@@ -94,8 +95,8 @@ fn proxies() -> Vec<Unreachable> {
     ]
 }
 
-/// Rows that the functions do not report right yet.
-pub(super) fn known() -> Vec<Unreachable> {
+/// Proxies that refuse connections.
+fn closed_proxies() -> Vec<Unreachable> {
     let closed_at = |name, url: &str, variable, scheme: &str| {
         let endpoint = closed_port();
         let address = endpoint.address();
