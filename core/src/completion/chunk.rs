@@ -69,8 +69,10 @@ impl Choice {
     /// Returns the finish reason, if it says anything.
     pub(super) fn finish_reason(&self) -> Option<&str> {
         let reason = self.finish_reason.as_ref().and_then(Value::as_str)?;
-        let bare = reason.trim();
-        (!bare.is_empty() && !bare.eq_ignore_ascii_case("null")).then_some(reason)
+        let is_none = |none: &&str| reason.trim().eq_ignore_ascii_case(none);
+        // `None` is null in Python, and the last one is Google's zero.
+        let none = ["", "null", "none", "finish_reason_unspecified"];
+        (!none.iter().any(is_none)).then_some(reason)
     }
 
     /// Returns the error in the choice or in its text.

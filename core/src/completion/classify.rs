@@ -12,7 +12,7 @@ use crate::settings::Redactor;
 // Phrases are in the form of `says_any`.
 
 const REGION: &[&str] = &[
-    "country|region|territory|location … is not supported|territory not supported",
+    "country|region|territory|location … is not supported|territory not supported|is blocked",
     "unsupported country|unsupported region|unsupported location",
     "not available|not supported|unavailable … your country|your region|your location",
     "地区|区域|国家 … 不支持|不可用",
@@ -20,20 +20,23 @@ const REGION: &[&str] = &[
 ];
 
 const QUOTA: &[&str] = &[
-    "insufficient|not enough|exhausted|out of|used all|used up … balance|credit|funds",
-    "insufficient … quota",
-    "balance|credit|funds|free tier|free quota|free trial \
+    "insufficient|not enough|exhausted|out of|used all … balance|credit|funds",
+    "balance|credit|funds|free tier|free quota|free trial|resource pack \
      … insufficient|not enough|exhausted|depleted|used up|too low|negative",
+    "exhausted|used up … free trial|free quota|free tier|free allocation",
+    "insufficient … quota",
     "quota … insufficient|not enough|used up",
-    "exhausted … free trial|free quota|free tier",
-    "spending limit|spend limit|usage limit",
-    "credit required|credits required|purchase more credits",
-    "billing hard limit|billing not active|check your billing",
-    "account … suspended|overdue|not active|arrears",
-    "arrearage|overdue payment|past invoices",
+    "spending limit|spend limit|usage limit|key limit exceeded|set limit exceeded",
+    "credit required|credits required|purchase more credits|requires more credits",
+    "billing hard limit|billing not active|billing issue",
+    "account … suspended|overdue|not active|in arrears",
+    "arrearage|in arrears|overdue payment|past invoices",
+    "subscription … inactive|expired|not active",
+    "inactive subscription|expired subscription",
     "budget … exceeded",
     "exceeded … budget",
-    "余额|额度|资源包|配额 … 不足|用尽|用完|耗尽|已用光",
+    "余额|额度|资源包|配额 … 不足|用尽|用完|耗尽",
+    "预扣费 … 失败",
     "欠费|请充值|充值后|套餐已到期",
 ];
 
@@ -47,29 +50,40 @@ const QUOTA_NUMBER: &str = "1113";
 
 const KEY: &[&str] = &[
     "invalid|incorrect|wrong|expired|revoked|unknown|missing \
-     … api key|apikey|access token|subscription key|credentials",
-    "api key|apikey|access token|api secret|subscription key|credentials \
+     … api key|apikey|api token|access token|subscription key|credentials",
+    "api key|apikey|api token|access token|api secret|subscription key|credentials \
      … invalid|incorrect|not valid|no longer valid|expired|wrong|leaked|disabled|revoked|deleted\
-     |blocked|suspended|inactive|not found|not exist|无效|错误|不正确|过期|失效|不存在|禁用",
+     |blocked|suspended|inactive|not active|not found|not exist|not have permission\
+     |无效|错误|不正确|过期|失效|不存在|禁用",
+    "account|organization|project \
+     … deactivated|disabled|locked|banned|terminated|archived",
     "authentication|authorization … failed|fails|error|is invalid",
-    "invalid authentication|invalid authorization|unauthenticated|login fail",
-    "密钥|令牌 … 无效|错误|不正确|过期|失效|不存在|禁用",
+    "invalid authentication|invalid authorization|unauthenticated|unregistered callers",
+    "user … banned",
+    "login fail",
+    "密钥|令牌 … 无效|错误|不正确|过期|失效|不存在|不可用|禁用",
+    "账户|账号|用户 … 锁定|停用|封禁|禁用|注销",
     "无效的令牌|无效的密钥|无效的 api|无效的api|key 无效",
     "身份验证失败|鉴权失败|认证失败",
 ];
 
-const KEY_CODES: &[&str] = &["api key|apikey|unauthorized|auth failure"];
+const KEY_CODES: &[&str] =
+    &["api key|apikey|unauthorized|auth failure|service disabled|consumer invalid|invalid token\
+     |token expired"];
 
 const MODEL: &[&str] = &[
     "model|deployment|模型 … not found|not exist|not open|no longer available\
-     |no longer supported|deprecated|decommissioned|retired|discontinued|not available|不存在\
-     |已下线|未开通",
+     |no longer supported|deprecated|decommissioned|retired|discontinued|not available\
+     |not permitted|permission blocked|access denied|不存在|已下线|已下架|未开通",
     "model … not supported by any",
-    "invalid model|unknown model|no such model|unsupported model|not a valid model",
-    "not found the model|unable to access model|permission to use the model",
-    "not have access to … model",
-    "no endpoints found",
+    "invalid model|unknown model|no such model|unsupported model|not a valid model\
+     |not a chat model",
+    "not found the model|unable to access model|access to model denied",
+    "permission to use the model|eligible for using the model",
+    "not have access to|no access to|not allowed to|not work with … model",
+    "no endpoints|no allowed providers",
     "未找到模型|找不到模型|无效的模型|不支持的模型",
+    "无权访问|无权使用 … 模型",
 ];
 
 const MODEL_CODES: &[&str] = &["model not supported"];
@@ -182,6 +196,11 @@ pub(super) fn classify(
 pub(super) fn is_failure_reason(reason: &str) -> bool {
     let reason = reason.to_ascii_lowercase();
     FAILURE_REASONS.iter().any(|part| reason.contains(part))
+}
+
+/// Returns whether a finish reason means that the limit of tokens was reached.
+pub(super) fn is_length_reason(reason: &str) -> bool {
+    says_any(&code_words(reason), &["length|max tokens|max output tokens|model length"])
 }
 
 /// Returns whether a finish reason means that a filter ended the answer.

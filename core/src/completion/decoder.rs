@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use super::answer::{Answer, CompletionInfo};
 use super::chunk::{self, Choice, Chunk};
-use super::classify::{classify, is_failure_reason, is_filter_reason};
+use super::classify::{classify, is_failure_reason, is_filter_reason, is_length_reason};
 use super::error::{AttemptError, retry_after};
-use super::events::{Event, EventReader};
+use super::events::{Event, EventReader, is_end_of_stream};
 use super::reported_error::{ReportedError, is_error_list, reports_error};
 use super::syntax::{
-    closed_length, could_be_mark, is_compressed, is_cut, is_done_marker, is_end_of_stream,
-    starts_as_json, starts_with_field, trim_start,
+    closed_length, could_be_mark, is_compressed, is_cut, is_done_marker, starts_as_json,
+    starts_with_field, trim_start,
 };
 use super::text::{AnswerText, MessageMismatch};
 use crate::failure::Failure;
@@ -325,8 +325,10 @@ impl Decoder {
         }
         let Some(choice) = chunk.choices.0 else {
             let object: Value = json::from_slice(json).unwrap_or_default();
-            if reports_error(&object) {
-                return Err(self.error(&object));
+            let error = ReportedError::from_value(&object);
+            // In the place of an answer, words are those of an error, with any sign of one or not.
+            if reports_error(&object) || !is_stream && error.has_message() {
+                return Err(self.failure(&error));
             }
             self.add_info(chunk.model, None, chunk.usage);
             return Ok(());
@@ -394,11 +396,15 @@ impl Decoder {
     }
 
     fn error(&self, value: &Value) -> AttemptError {
-        classify(self.status, &ReportedError::from_value(value), &self.redactor)
+        self.failure(&ReportedError::from_value(value))
     }
 
     fn error_in(&self, text: &[u8]) -> AttemptError {
-        classify(self.status, &ReportedError::from_text(text), &self.redactor)
+        self.failure(&ReportedError::from_text(text))
+    }
+
+    fn failure(&self, error: &ReportedError) -> AttemptError {
+        classify(self.status, error, &self.redactor)
     }
 }
 
@@ -406,7 +412,7 @@ impl Decoder {
 fn no_text(finish_reason: Option<&str>) -> Failure {
     match finish_reason {
         Some(reason) if is_filter_reason(reason) => Failure::AnswerFiltered,
-        reason => Failure::AnswerEmpty { out_of_tokens: reason == Some("length") },
+        reason => Failure::AnswerEmpty { out_of_tokens: reason.is_some_and(is_length_reason) },
     }
 }
 

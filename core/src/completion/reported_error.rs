@@ -32,25 +32,33 @@ const MESSAGES: &[&str] = &[
     "error_description",
     "status_msg",
     "detail",
+    "faultstring",
 ];
+
+/// Members that describe an error, beside a message or in its place.
+const DESCRIPTIONS: &[&str] = &["title", "description"];
 
 /// Members that hold another error.
 const NESTED: &[&str] =
-    &["error", "errors", "base_resp", "response", "metadata", "raw", "details", "inner_error"];
+    &["error", "base_resp", "response", "fault", "metadata", "raw", "details", "inner_error"];
 
 /// Members that report an error without any other sign, unless they are empty.
-const ERRORS: &[&str] = &["error", "errors", "detail", "error_code", "error_msg", "error_message"];
+const ERRORS: &[&str] =
+    &["error", "errors", "detail", "error_code", "error_msg", "error_message", "fault"];
 
 /// Members that report an error beside a message, if they are a code of a failure.
 const FAILURE_CODES: &[&str] = &["code", "errcode"];
 
-/// Members that report an error beside a message, if they are an HTTP status of an error.
-const STATUSES: &[&str] = &["status", "status_code"];
+/// Members that report an error if they are an HTTP status of one.
+const STATUSES: &[&str] = &["status", "status_code", "http_status"];
+
+/// Codes, statuses and errors that say that there is none.
+const SUCCESS: &[&str] = &["", "0", "ok", "success", "succeeded", "null", "none", "false"];
 
 /// The codes and messages of an error.
 #[derive(Default)]
 pub(super) struct ReportedError {
-    /// Codes in lower case, numbers included.
+    /// Codes, numbers included.
     codes: Vec<String>,
     /// The codes as words, a line each.
     code_words: String,
@@ -73,9 +81,19 @@ impl ReportedError {
         Self::from_value(&value(text))
     }
 
-    /// Returns the first messages, redacted and cut. Empty if there are none.
+    /// Returns whether there is a message.
+    pub(super) fn has_message(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// Returns the first messages, or else the first codes, redacted and cut. May be empty.
     pub(super) fn message(&self, redactor: &Redactor) -> String {
-        let shown = self.messages.iter().take(MAX_MESSAGES).map(String::as_str);
+        let has_words = |code: &&String| code.contains(char::is_alphabetic) && *code != "error";
+        let words: Vec<&String> = match self.has_message() {
+            true => self.messages.iter().collect(),
+            false => self.codes.iter().filter(has_words).collect(),
+        };
+        let shown = words.into_iter().take(MAX_MESSAGES).map(String::as_str);
         let joined = shown.collect::<Vec<_>>().join("; ");
         let one_line = joined.chars().map(|char| if char.is_whitespace() { ' ' } else { char });
         let shown = one_line.filter(|char| !char.is_control()).take(MAX_MESSAGE);
@@ -97,7 +115,7 @@ impl ReportedError {
         self.code_says(phrases) || self.message_says(phrases)
     }
 
-    /// Returns whether one of the codes is this one, in lower case.
+    /// Returns whether one of the codes is this one.
     pub(super) fn has_code(&self, code: &str) -> bool {
         self.codes.iter().any(|known| known == code)
     }
@@ -118,9 +136,14 @@ impl ReportedError {
             }
             Value::Object(object) => {
                 members(object, CODES).for_each(|code| self.collect_code(code));
-                for member in members(object, MESSAGES).chain(members(object, NESTED)) {
-                    self.collect(member, depth);
-                }
+                // OAuth has its code here: <https://www.rfc-editor.org/rfc/rfc6749#section-5.2>
+                members(object, &["error"])
+                    .filter(|error| error.as_str().is_some_and(is_word))
+                    .for_each(|code| self.collect_code(code));
+                members(object, MESSAGES).for_each(|words| self.collect_words(words, depth));
+                members(object, &["errors"]).for_each(|words| self.collect_words(words, depth));
+                members(object, NESTED).for_each(|error| self.collect(error, depth));
+                members(object, DESCRIPTIONS).for_each(|words| self.collect(words, depth));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
         }
@@ -134,7 +157,16 @@ impl ReportedError {
         };
         self.code_words.push_str(&code_words(&code));
         self.code_words.push('\n');
-        self.codes.push(code.to_lowercase());
+        self.codes.push(code);
+    }
+
+    /// Takes the messages in a member that holds nothing else. Their names may be those of fields.
+    fn collect_words(&mut self, words: &Value, depth: u8) {
+        let count = self.messages.len();
+        self.collect(words, depth);
+        if let (Value::Object(fields), true) = (words, self.messages.len() == count) {
+            fields.values().take(MAX_MESSAGES).for_each(|field| self.collect(field, depth));
+        }
     }
 
     /// Takes a message, or the error in a text that is JSON itself, as relays nest them.
@@ -188,7 +220,7 @@ pub(super) fn is_error(value: &Value) -> bool {
         Value::Null => false,
         Value::Bool(value) => *value,
         Value::Number(number) => number.as_f64() != Some(0.0),
-        Value::String(text) => !text.trim().is_empty() && text != "0",
+        Value::String(text) => !is_success_word(text),
         Value::Array(items) => items.iter().any(is_error),
         Value::Object(members) => {
             !members.get("code").is_some_and(is_success_code) && members.values().any(is_error)
@@ -207,14 +239,14 @@ pub(super) fn reports_error(object: &Value) -> bool {
     let any = |names, is: fn(&Value) -> bool| members(object, names).any(is);
     let is_status = |status: &Value| status.as_u64().is_some_and(|status| status >= 400);
     let is_failed = any(FAILURE_CODES, is_failure_code)
-        || any(STATUSES, is_status)
-        || any(&["success", "ok"], |success| success == false)
-        || any(&["status"], |status| status == "error" || status == "failed");
+        || any(&["status"], |status| ["error", "fail", "failed"].iter().any(|word| status == word));
     any(ERRORS, is_error)
-        || any(&["object", "type"], |kind| kind == "error")
+        || any(STATUSES, is_status)
+        || any(&["object", "type", "event"], |kind| kind == "error")
+        || any(&["success", "ok"], |success| success == false)
         || any(&["base_resp"], is_failed_base_resp)
         || any(&["response"], reports_error)
-        || is_failed && any(&["message", "msg"], is_error)
+        || is_failed && any(MESSAGES, |message| !message.is_null())
 }
 
 /// Returns whether a list holds an object that reports an error.
@@ -222,23 +254,28 @@ pub(super) fn is_error_list(value: &Value) -> bool {
     value.as_array().is_some_and(|items| items.iter().any(reports_error))
 }
 
-/// Returns whether a code means success: 0, 2xx, `ok` or `success`.
+/// Returns whether a code means success: 0, 2xx, or a word.
 fn is_success_code(code: &Value) -> bool {
     let is_said = code.is_number() || code.as_str().is_some_and(|text| !text.trim().is_empty());
     is_said && !is_failure_code(code)
 }
 
-/// Returns whether a code is one of a failure: not 0, 2xx, `ok` or `success`.
+/// Returns whether a code is one of a failure: not 0, 2xx, or a word for success.
 fn is_failure_code(code: &Value) -> bool {
     let number = code.as_i64().or_else(|| code.as_str()?.trim().parse().ok());
-    match (number, code.as_str()) {
-        (Some(number), _) => number != 0 && !(200..300).contains(&number),
-        (None, Some(text)) => {
-            let text = text.trim();
-            !["", "ok", "success"].iter().any(|good| text.eq_ignore_ascii_case(good))
-        }
-        (None, None) => is_error(code),
+    match number {
+        Some(number) => number != 0 && !(200..300).contains(&number),
+        None => is_error(code),
     }
+}
+
+fn is_success_word(text: &str) -> bool {
+    SUCCESS.iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+}
+
+/// Returns whether a text is one word, as a code is.
+fn is_word(text: &str) -> bool {
+    !text.contains(char::is_whitespace)
 }
 
 #[cfg(test)]

@@ -51,14 +51,6 @@ pub(super) fn is_done_marker(data: &[u8]) -> bool {
     bare.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
 }
 
-/// Returns whether bytes have nothing but blanks, comments and `[DONE]`.
-pub(super) fn is_end_of_stream(bytes: &[u8]) -> bool {
-    bytes.split(|byte| b"\r\n".contains(byte)).map(<[u8]>::trim_ascii).all(|line| {
-        let data = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii);
-        line.is_empty() || line.starts_with(b":") || data.is_some_and(is_done_marker)
-    })
-}
-
 /// Returns whether bytes begin as JSON does, other than a number or a word.
 pub(super) fn starts_as_json(bytes: &[u8]) -> bool {
     matches!(bytes.first(), Some(b'{' | b'[' | b'"'))

@@ -38,6 +38,12 @@ of("answer_filtered", "MiniMax: a filter",
             r#"{"choices":null,"base_resp":{"status_code":1026,"status_msg":"input new_sensitive"}}"#,
         ),
 
+of("upstream_key", "an invalid token of OAuth", r#"{"error":"invalid_token","error_description":"no"}"#),
+of("upstream_key", "no login, in Chinese", r#"{"success":false,"message":"无权进行此操作，未登录且未提供 access token"}"#),
+of("upstream_key", "WeChat's names", r#"{"errcode":40001,"errmsg":"invalid credential, access token is invalid"}"#),
+of("upstream_key", "Tencent Cloud: a wrong key", r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"no"}}}"#),
+of("upstream_quota", "a balance and a number as the code", r#"{"code":10012,"msg":"Balance is 0"}"#),
+
     ]
 }
 
@@ -102,6 +108,12 @@ failed(
             r#"{"error":"Bad Gateway","message":"engine is gone"}"#,
         )
         .says("engine is gone"),
+
+failed("a message alone", r#"{"message":"engine is gone"}"#).says("engine is gone"),
+failed("status fail and msg", r#"{"status":"fail","msg":"engine is gone"}"#).says("engine is gone"),
+failed("names in capitals", r#"{"Code":"Gone","Message":"engine is gone"}"#).says("engine is gone"),
+failed("Tencent Cloud", r#"{"Response":{"Error":{"Code":"Gone","Message":"engine is gone"},"RequestId":"1"}}"#).says("engine is gone"),
+failed("a code without words", r#"{"error":{"code":"engine_gone"}}"#).says("engine_gone"),
 
     ]
 }

@@ -86,6 +86,8 @@ fn before() -> Vec<Row> {
             .preceded_by(format!("{BYTE_ORDER_MARK}: ok\n\n")),
         events("blank lines before events").labelled("").preceded_by("\r\n\n"),
         events("comments before events").preceded_by(": OPENROUTER PROCESSING\n\n: hi\n\n"),
+events("the field twice").pieces(vec![b"data: data: {\"choices\":[{\"delta\":{\"content\":\"The sky is blue.\"},\"finish_reason\":\"stop\"}]}\n\ndata: data: [DONE]\n\n".to_vec()]),
+
     ]
 }
 
@@ -111,6 +113,10 @@ fn behind() -> Vec<Row> {
         end("null before the end", "data: null\n\ndata: [DONE]\n\n"),
         end("an event without data before the end", "data:\n\ndata: \n\ndata: [DONE]\n\n"),
         end("events after the end", "data: [DONE]\n\ndata: {\"error\":\"late\"}\n\n"),
+        whole("JSON with an end of events without a field").followed_by("\n[DONE]\n"),
+        whole("JSON with an end of events with a name")
+            .followed_by("\nevent: done\ndata: [DONE]\n\n"),
+        end("end without a field", "[DONE]\n"),
     ]
 }
 

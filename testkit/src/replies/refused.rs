@@ -136,6 +136,18 @@ stream("llama.cpp: a field of the name error first", [
         .fails("upstream_refused")
         .says("exceeds the available context size"),
 
+place("fields as names", r#"{"errors":{"temperature":["temperature is too hot"]}}"#),
+place("fields as names in message", r#"{"message":{"temperature":["temperature is too hot"]}}"#),
+place("a title", r#"{"type":"about:blank","title":"temperature is too hot","status":400}"#),
+place("a title and errors", r#"{"title":"Bad Request","errors":{"temperature":["temperature is too hot"]}}"#),
+place("errorMessage", r#"{"errorMessage":"temperature is too hot"}"#),
+place("errmsg", r#"{"errcode":1,"errmsg":"temperature is too hot"}"#),
+place("Message", r#"{"Code":"BadRequest","Message":"temperature is too hot"}"#),
+place("Response.Error.Message", r#"{"Response":{"Error":{"Code":"X","Message":"temperature is too hot"}}}"#),
+place("faultstring", r#"{"fault":{"faultstring":"temperature is too hot"}}"#),
+refused(400, "a code without words", r#"{"error":{"code":"temperature_too_hot"}}"#).says("temperature_too_hot"),
+refused(400, "a code that holds the key", r#"{"error":{"code":"bad_Zq7Wx3Vb9Nm1Lk5Jh8Gf"}}"#).says("bad_"),
+
     ]
 }
 

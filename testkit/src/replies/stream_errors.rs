@@ -179,6 +179,35 @@ cut("an error in the delta", &[r#"{"choices":[{"delta":{"error":{"message":"work
             .says("worker is gone")
             .retried(),
 
+after_text("success false", r#"{"success":false,"message":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("success false alone", r#"{"success":false,"data":null}"#),
+after_text("the status of an error alone", r#"{"status":500,"path":"/"}"#).retried(),
+after_text("a status that is a word", r#"{"status":"error","message":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("a code and an empty message", r#"{"code":1,"message":""}"#),
+after_text("errcode and errmsg", r#"{"errcode":40001,"errmsg":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("errorCode and errorMessage", r#"{"errorCode":"E1","errorMessage":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("names in capitals", r#"{"RequestId":"1","Code":"Gone","Message":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("Tencent Cloud", r#"{"Response":{"Error":{"Code":"FailedOperation","Message":"worker is gone"},"RequestId":"1"}}"#)
+            .says("worker is gone"),
+after_text("Apigee", r#"{"fault":{"faultstring":"worker is gone","detail":{"errorcode":"x"}}}"#)
+            .says("worker is gone"),
+after_text("event error in the data", r#"{"event":"error","message":"worker is gone"}"#)
+            .says("worker is gone"),
+after_text("an event of the name exception", "event: exception\ndata: worker is gone")
+            .says("worker is gone"),
+after_text("a failed response", r#"{"type":"response.failed","response":{"error":{"message":"worker is gone"}}}"#)
+            .says("worker is gone"),
+after_text("an error in the message of a choice", r#"{"choices":[{"message":{"error":{"message":"worker is gone"}}}]}"#)
+            .says("worker is gone")
+            .retried(),
+after_text("a line of JSON without a field", "\n{\"error\":{\"message\":\"worker is gone\"}}")
+            .says("worker is gone"),
+
     ]
 }
 
@@ -264,6 +293,8 @@ fn finish_reasons() -> Vec<Row> {
         .retried(),
         finish("finish reason failure", "failure"),
         finish("finish reason exception", "exception"),
+        finish("finish reason provider_unavailable", "provider_unavailable"),
+        finish("finish reason in one word", "NetworkError"),
     ]
 }
 
@@ -294,5 +325,8 @@ fn no_end() -> Vec<Row> {
             "event: response.completed\ndata: {\"type\":\"response.completed\"}",
         ])
         .fails("upstream_failed"),
+cut("None as the finish reason", &[&chunk("\"None\"")]),
+cut("no reason of Google's", &[&chunk("\"FINISH_REASON_UNSPECIFIED\"")]),
+
     ]
 }

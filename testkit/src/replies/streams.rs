@@ -324,6 +324,12 @@ fn passed_over() -> Vec<Row> {
             "filter results",
             r#"{"choices":[],"prompt_filter_results":[{"content_filter_results":{"hate":{"filtered":false}}}]}"#,
         ),
+        with("an error of the word none", r#"{"error":"None","code":"ok","message":"ok"}"#),
+        with("a status of a success as a number", r#"{"status":200,"message":"ok"}"#),
+        with(
+            "a source with a code",
+            r#"{"type":"source","code":"a1","title":"Errors","url":"https://example.com"}"#,
+        ),
     ]
 }
 
@@ -394,5 +400,18 @@ fn finish_reasons() -> Vec<Row> {
             [r#"{"choices":[{"delta":{},"finish_reason":"sensitive"}]}"#, DONE],
         )
         .fails("answer_filtered"),
+        then("eos as the finish reason", &[r#"{"choices":[{"delta":{},"finish_reason":"eos"}]}"#])
+            .ends("eos"),
+        then(
+            "the finish reason of another API",
+            &[r#"{"choices":[{"delta":{},"finish_reason":"end_turn"}]}"#],
+        )
+        .ends("end_turn"),
+        stream(
+            "reasoning up to another limit",
+            [r#"{"choices":[{"delta":{},"finish_reason":"MAX_TOKENS"}]}"#, DONE],
+        )
+        .fails("answer_empty")
+        .says("ASK_EXTRA"),
     ]
 }

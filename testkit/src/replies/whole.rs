@@ -277,6 +277,10 @@ fn empty_errors() -> Vec<Row> {
         beside("error with blank members", r#""error":{"message":" ","code":"0","details":[]}"#),
         beside("errors and detail empty", r#""errors":[],"detail":null,"error_msg":"""#),
         beside("code and message of a success", r#""code":"0","msg":"ok","data":null"#),
+        beside("error as the word null", r#""error":"null""#),
+        beside("error as the word none", r#""error":{"message":"None","type":"None","code":null}"#),
+        beside("error as the word success", r#""error":"success""#),
+        beside("success true", r#""success":true,"status":"success","message":"""#),
     ]
 }
 
