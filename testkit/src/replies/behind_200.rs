@@ -39,7 +39,6 @@ of("answer_filtered", "MiniMax: a filter",
         ),
 
 of("upstream_key", "an invalid token of OAuth", r#"{"error":"invalid_token","error_description":"no"}"#),
-of("upstream_key", "no login, in Chinese", r#"{"success":false,"message":"无权进行此操作，未登录且未提供 access token"}"#),
 of("upstream_key", "WeChat's names", r#"{"errcode":40001,"errmsg":"invalid credential, access token is invalid"}"#),
 of("upstream_key", "Tencent Cloud: a wrong key", r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"no"}}}"#),
 of("upstream_quota", "a balance and a number as the code", r#"{"code":10012,"msg":"Balance is 0"}"#),

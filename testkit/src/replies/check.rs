@@ -8,6 +8,9 @@ use crate::http::excerpt;
 use crate::table::{expect, expect_eq};
 use crate::{Request, Response};
 
+/// Finish reasons of a model that just stopped.
+const STOP: [&str; 3] = ["stop", "eos", "end_turn"];
+
 /// Requests for one question with a failure that is retryable.
 const ATTEMPTS: usize = 3;
 
@@ -102,7 +105,7 @@ impl Exchange<'_> {
         let mut visible = model.as_str().unwrap_or_default().to_owned();
         visible.retain(|char| char.is_ascii_graphic());
         expect_eq(response.header("x-model"), Some(visible.as_str()), "x-model")?;
-        let unusual = answer.finish_reason.filter(|reason| *reason != "stop");
+        let unusual = answer.finish_reason.filter(|reason| !STOP.contains(reason));
         let is_streamed = response.header("transfer-encoding").is_some();
         match response.header("x-finish-reason") {
             // Not known yet when the head was sent.
