@@ -255,49 +255,49 @@ fn quotas() -> Vec<Row> {
             r#"{"errors":[{"code":7,"message":"not enough credits"}]}"#,
         ),
         body(402, "402 without a body", "").fails("upstream_quota"),
-quota(
+        quota(
             403,
             "Bailian: no free tier",
             r#"{"error":{"message":"The free tier of the model has been exhausted. If you wish to continue access the model on a paid basis, please disable the \"use free tier only\" mode in the management console.","type":"AllocationQuota.FreeTierOnly","param":null,"code":"AllocationQuota.FreeTierOnly"}}"#,
         ),
-quota(
+        quota(
             401,
             "new-api: a token without quota",
             r#"{"error":{"code":"","message":"该令牌额度已用尽 (request id: 1)","type":"new_api_error"}}"#,
         ),
-quota(
+        quota(
             429,
             "xAI: no credits",
             r#"{"code":"Some resource has been exhausted","error":"Your team 1 has either used all available credits or reached its monthly spending limit. To continue making API requests, please purchase more credits or raise your spending limit."}"#,
         ),
-quota(
+        quota(
             403,
             "xAI: out of credits",
             r#"{"code":"permission-denied","error":"You have run out of credits or need a Grok subscription."}"#,
         ),
-quota(
+        quota(
             400,
             "LiteLLM: no budget",
             r#"{"error":{"message":"Budget has been exceeded! Current cost: 26.075, Max budget: 0.25","type":"budget_exceeded","param":null,"code":"400"}}"#,
         ),
-quota(
+        quota(
             429,
             "LiteLLM: no budget of a user",
             r#"{"error":{"message":"LiteLLM User: x, exceeded budget for model=y","type":"budget_exceeded","param":null,"code":"429"}}"#,
         ),
-quota(
+        quota(
             412,
             "Fireworks: a spending limit",
             r#"{"error":{"message":"Account x is suspended, possibly due to reaching the monthly spending limit or failure to pay past invoices.","object":"error","type":"invalid_request_error"}}"#,
         ),
-quota(
+        quota(
             200,
             "MiniMax: no balance beside an empty choice",
             r#"{"choices":[{"finish_reason":"","message":{"content":""}}],"base_resp":{"status_code":1008,"status_msg":"insufficient balance"}}"#,
         ),
-event(429, "DashScope: an error with 429 as an event", "id:1\nevent:error\n:HTTP_STATUS/429\ndata:{\"code\":\"Arrearage\",\"message\":\"Access denied\",\"request_id\":\"1\"}\n\n")
+        event(429, "DashScope: an error with 429 as an event", "id:1\nevent:error\n:HTTP_STATUS/429\ndata:{\"code\":\"Arrearage\",\"message\":\"Access denied\",\"request_id\":\"1\"}\n\n")
             .fails("upstream_quota"),
-json(401, "an error that is labelled as gzip", r#"{"error":{"message":"no","code":"insufficient_quota"}}"#)
+        json(401, "an error that is labelled as gzip", r#"{"error":{"message":"no","code":"insufficient_quota"}}"#)
             .header("content-encoding: gzip")
             .fails("upstream_quota"),
 

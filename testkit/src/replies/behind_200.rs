@@ -34,14 +34,14 @@ fn classes() -> Vec<Row> {
         of("answer_filtered", "Bailian: an inspection", r#"{"error":{"code":"data_inspection_failed","message":"Input data may contain inappropriate content."}}"#),
         of("upstream_refused", "a model that only streams", r#"{"error":{"message":"This model only supports streaming"}}"#)
             .says("ASK_PARTIAL=1"),
-of("answer_filtered", "MiniMax: a filter",
+        of("answer_filtered", "MiniMax: a filter",
             r#"{"choices":null,"base_resp":{"status_code":1026,"status_msg":"input new_sensitive"}}"#,
         ),
 
-of("upstream_key", "an invalid token of OAuth", r#"{"error":"invalid_token","error_description":"no"}"#),
-of("upstream_key", "WeChat's names", r#"{"errcode":40001,"errmsg":"invalid credential, access token is invalid"}"#),
-of("upstream_key", "Tencent Cloud: a wrong key", r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"no"}}}"#),
-of("upstream_quota", "a balance and a number as the code", r#"{"code":10012,"msg":"Balance is 0"}"#),
+        of("upstream_key", "an invalid token of OAuth", r#"{"error":"invalid_token","error_description":"no"}"#),
+        of("upstream_key", "WeChat's names", r#"{"errcode":40001,"errmsg":"invalid credential, access token is invalid"}"#),
+        of("upstream_key", "Tencent Cloud: a wrong key", r#"{"Response":{"Error":{"Code":"AuthFailure.SignatureFailure","Message":"no"}}}"#),
+        of("upstream_quota", "a balance and a number as the code", r#"{"code":10012,"msg":"Balance is 0"}"#),
 
     ]
 }
@@ -87,7 +87,7 @@ fn words() -> Vec<Row> {
             .says("engine of […] is gone"),
         failed("an error with an end of events", "{\"error\":{\"message\":\"engine is gone\"}}\n\ndata: [DONE]\n\n")
             .says("engine is gone"),
-json(
+        json(
             200,
             "MiniMax: a failure beside a part of the text",
             r#"{"choices":[{"finish_reason":"stop","message":{"content":"The sky"}}],"base_resp":{"status_code":1013,"status_msg":"internal service error"}}"#,
@@ -95,24 +95,24 @@ json(
         .fails("upstream_failed")
         .says("internal service error"),
 
-failed(
+        failed(
             "success false and a message",
             r#"{"success":false,"message":"未登录且未提供 access token"}"#,
         )
         .says("未登录且未提供"),
-failed("error true and a message", r#"{"error":true,"message":"engine is gone"}"#)
+        failed("error true and a message", r#"{"error":true,"message":"engine is gone"}"#)
             .says("engine is gone"),
-failed(
+        failed(
             "the name of an error and a message",
             r#"{"error":"Bad Gateway","message":"engine is gone"}"#,
         )
         .says("engine is gone"),
 
-failed("a message alone", r#"{"message":"engine is gone"}"#).says("engine is gone"),
-failed("status fail and msg", r#"{"status":"fail","msg":"engine is gone"}"#).says("engine is gone"),
-failed("names in capitals", r#"{"Code":"Gone","Message":"engine is gone"}"#).says("engine is gone"),
-failed("Tencent Cloud", r#"{"Response":{"Error":{"Code":"Gone","Message":"engine is gone"},"RequestId":"1"}}"#).says("engine is gone"),
-failed("a code without words", r#"{"error":{"code":"engine_gone"}}"#).says("engine_gone"),
+        failed("a message alone", r#"{"message":"engine is gone"}"#).says("engine is gone"),
+        failed("status fail and msg", r#"{"status":"fail","msg":"engine is gone"}"#).says("engine is gone"),
+        failed("names in capitals", r#"{"Code":"Gone","Message":"engine is gone"}"#).says("engine is gone"),
+        failed("Tencent Cloud", r#"{"Response":{"Error":{"Code":"Gone","Message":"engine is gone"},"RequestId":"1"}}"#).says("engine is gone"),
+        failed("a code without words", r#"{"error":{"code":"engine_gone"}}"#).says("engine_gone"),
 
     ]
 }
@@ -135,11 +135,11 @@ fn choices() -> Vec<Row> {
             .retried(),
         choice("a choice with an error of the key", r#"{"error":{"code":401,"message":"no"},"finish_reason":"error","message":{"content":""}}"#)
             .fails("upstream_key"),
-json(200, "a choice with an error as a text", r#"{"choices":[{"error":"worker is gone","message":{"content":"The sky"}}]}"#)
+        json(200, "a choice with an error as a text", r#"{"choices":[{"error":"worker is gone","message":{"content":"The sky"}}]}"#)
             .fails("upstream_failed")
             .says("worker is gone")
             .retried(),
-json(200, "a choice with an error of no known code", r#"{"choices":[{"error":{"message":"worker is gone","code":"provider_unavailable"},"finish_reason":"error","message":{"content":""}}]}"#)
+        json(200, "a choice with an error of no known code", r#"{"choices":[{"error":{"message":"worker is gone","code":"provider_unavailable"},"finish_reason":"error","message":{"content":""}}]}"#)
             .fails("upstream_failed")
             .says("worker is gone")
             .retried(),

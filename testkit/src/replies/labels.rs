@@ -1,6 +1,6 @@
 //! Labels that do not fit the bytes: the bytes decide.
 
-use super::parts::{JSON, SKY};
+use super::parts::{JSON, SKY, STOP, delta};
 use super::row::{Row, body, json, page, stream};
 
 const BYTE_ORDER_MARK: &str = "\u{feff}";
@@ -86,8 +86,8 @@ fn before() -> Vec<Row> {
             .preceded_by(format!("{BYTE_ORDER_MARK}: ok\n\n")),
         events("blank lines before events").labelled("").preceded_by("\r\n\n"),
         events("comments before events").preceded_by(": OPENROUTER PROCESSING\n\n: hi\n\n"),
-events("the field twice").pieces(vec![b"data: data: {\"choices\":[{\"delta\":{\"content\":\"The sky is blue.\"},\"finish_reason\":\"stop\"}]}\n\ndata: data: [DONE]\n\n".to_vec()]),
-
+        events("the field twice")
+            .pieces(vec![format!("data: data: {}\n\ndata: data: {STOP}\n\n", delta(SKY)).into()]),
     ]
 }
 

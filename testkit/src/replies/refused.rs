@@ -61,15 +61,15 @@ fn providers() -> Vec<Row> {
         page(400, "nginx: a port for HTTPS", "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>")
             .fails("upstream_refused")
             .says("400"),
-refused(400, "upstream in the words, and what is supported", r#"{"error":{"message":"upstream error: this model only supports text input"}}"#)
+        refused(400, "upstream in the words, and what is supported", r#"{"error":{"message":"upstream error: this model only supports text input"}}"#)
             .says("only supports text input")
             .hides("ASK_PARTIAL"),
-refused(400, "a parameter for streams", r#"{"error":{"message":"'stream_options' is only supported when 'stream' is enabled"}}"#)
+        refused(400, "a parameter for streams", r#"{"error":{"message":"'stream_options' is only supported when 'stream' is enabled"}}"#)
             .says("stream_options")
             .hides("ASK_PARTIAL"),
-refused(400, "a picture that the model did not find", r#"{"error":{"message":"The model could not read the picture: https://example.com/a.png was not found","code":"invalid_image_url"}}"#)
+        refused(400, "a picture that the model did not find", r#"{"error":{"message":"The model could not read the picture: https://example.com/a.png was not found","code":"invalid_image_url"}}"#)
             .says("could not read the picture"),
-refused(400, "a key in the words of another error", r#"{"error":{"message":"Invalid parameter: temperature must be below 2 (api_key ending in 8Gf)"}}"#)
+        refused(400, "a key in the words of another error", r#"{"error":{"message":"Invalid parameter: temperature must be below 2 (api_key ending in 8Gf)"}}"#)
             .says("temperature must be below 2"),
 
     ]
@@ -120,7 +120,7 @@ fn places() -> Vec<Row> {
             .says("too hot x x x")
             .hides("end"),
         refused(400, "no words", "{}").says("400"),
-json(
+        json(
             400,
             "words in an event",
             "data: {\"error\":{\"message\":\"temperature is too hot\"}}\n\ndata: [DONE]\n\n",
@@ -129,24 +129,24 @@ json(
         .fails("upstream_refused")
         .says("temperature is too hot")
         .hides("data:"),
-stream("llama.cpp: a field of the name error first", [
+        stream("llama.cpp: a field of the name error first", [
             "error: {\"code\":400,\"message\":\"the request exceeds the available context size\",\"type\":\"invalid_request_error\"}",
             DONE,
         ])
         .fails("upstream_refused")
         .says("exceeds the available context size"),
 
-place("fields as names", r#"{"errors":{"temperature":["temperature is too hot"]}}"#),
-place("fields as names in message", r#"{"message":{"temperature":["temperature is too hot"]}}"#),
-place("a title", r#"{"type":"about:blank","title":"temperature is too hot","status":400}"#),
-place("a title and errors", r#"{"title":"Bad Request","errors":{"temperature":["temperature is too hot"]}}"#),
-place("errorMessage", r#"{"errorMessage":"temperature is too hot"}"#),
-place("errmsg", r#"{"errcode":1,"errmsg":"temperature is too hot"}"#),
-place("Message", r#"{"Code":"BadRequest","Message":"temperature is too hot"}"#),
-place("Response.Error.Message", r#"{"Response":{"Error":{"Code":"X","Message":"temperature is too hot"}}}"#),
-place("faultstring", r#"{"fault":{"faultstring":"temperature is too hot"}}"#),
-refused(400, "a code without words", r#"{"error":{"code":"temperature_too_hot"}}"#).says("temperature_too_hot"),
-refused(400, "a code that holds the key", r#"{"error":{"code":"bad_Zq7Wx3Vb9Nm1Lk5Jh8Gf"}}"#).says("bad_"),
+        place("fields as names", r#"{"errors":{"temperature":["temperature is too hot"]}}"#),
+        place("fields as names in message", r#"{"message":{"temperature":["temperature is too hot"]}}"#),
+        place("a title", r#"{"type":"about:blank","title":"temperature is too hot","status":400}"#),
+        place("a title and errors", r#"{"title":"Bad Request","errors":{"temperature":["temperature is too hot"]}}"#),
+        place("errorMessage", r#"{"errorMessage":"temperature is too hot"}"#),
+        place("errmsg", r#"{"errcode":1,"errmsg":"temperature is too hot"}"#),
+        place("Message", r#"{"Code":"BadRequest","Message":"temperature is too hot"}"#),
+        place("Response.Error.Message", r#"{"Response":{"Error":{"Code":"X","Message":"temperature is too hot"}}}"#),
+        place("faultstring", r#"{"fault":{"faultstring":"temperature is too hot"}}"#),
+        refused(400, "a code without words", r#"{"error":{"code":"temperature_too_hot"}}"#).says("temperature_too_hot"),
+        refused(400, "a code that holds the key", r#"{"error":{"code":"bad_Zq7Wx3Vb9Nm1Lk5Jh8Gf"}}"#).says("bad_"),
 
     ]
 }
@@ -215,11 +215,11 @@ fn streams_only() -> Vec<Row> {
                     .answers("The sky is blue.")
                     .ends(""),
             ),
-only(
+        only(
             "streams only, by what is not supported",
             r#"{"error":{"message":"Non-streaming requests are not supported for this model. Please set stream=true."}}"#,
         ),
-only(
+        only(
             "streams only, as required",
             r#"{"error":{"message":"Streaming is required for this model"}}"#,
         ),

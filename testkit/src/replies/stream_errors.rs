@@ -162,50 +162,50 @@ fn errors() -> Vec<Row> {
         after_text("a chunk that is cut", r#"{"choices":[{"delta":{"content":" is"#),
         after_text("an error that holds the key", r#"{"error":{"message":"Key sk-Zq7Wx3Vb9Nm1Lk5Jh8Gf (Jh8Gf) has no access","code":"forbidden"}}"#)
             .says("has no access"),
-// <https://github.com/ggml-org/llama.cpp/pull/16109>
-cut(
+        // <https://github.com/ggml-org/llama.cpp/pull/16109>
+        cut(
             "llama.cpp: a field of the name error",
             &["error: {\"code\":500,\"message\":\"context shift is disabled\",\"type\":\"server_error\"}", DONE],
         )
         .says("context shift is disabled")
         .retried(),
-cut("a chunk with a name that is cut", &["event: chunk\ndata: {\"choices\":[{\"delta\":{\"con", DONE]),
-cut(
+        cut("a chunk with a name that is cut", &["event: chunk\ndata: {\"choices\":[{\"delta\":{\"con", DONE]),
+        cut(
             "MiniMax: a failure beside the last chunk",
             &[r#"{"choices":[{"delta":{"content":""},"finish_reason":"stop"}],"base_resp":{"status_code":1013,"status_msg":"internal service error"}}"#],
         )
         .says("internal service error"),
-cut("an error in the delta", &[r#"{"choices":[{"delta":{"error":{"message":"worker is gone"}}}]}"#, DONE])
+        cut("an error in the delta", &[r#"{"choices":[{"delta":{"error":{"message":"worker is gone"}}}]}"#, DONE])
             .says("worker is gone")
             .retried(),
 
-after_text("success false", r#"{"success":false,"message":"worker is gone"}"#)
+        after_text("success false", r#"{"success":false,"message":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("success false alone", r#"{"success":false,"data":null}"#),
-after_text("the status of an error alone", r#"{"status":500,"path":"/"}"#).retried(),
-after_text("a status that is a word", r#"{"status":"error","message":"worker is gone"}"#)
+        after_text("success false alone", r#"{"success":false,"data":null}"#),
+        after_text("the status of an error alone", r#"{"status":500,"path":"/"}"#).retried(),
+        after_text("a status that is a word", r#"{"status":"error","message":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("a code and an empty message", r#"{"code":1,"message":""}"#),
-after_text("errcode and errmsg", r#"{"errcode":40001,"errmsg":"worker is gone"}"#)
+        after_text("a code and an empty message", r#"{"code":1,"message":""}"#),
+        after_text("errcode and errmsg", r#"{"errcode":40001,"errmsg":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("errorCode and errorMessage", r#"{"errorCode":"E1","errorMessage":"worker is gone"}"#)
+        after_text("errorCode and errorMessage", r#"{"errorCode":"E1","errorMessage":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("names in capitals", r#"{"RequestId":"1","Code":"Gone","Message":"worker is gone"}"#)
+        after_text("names in capitals", r#"{"RequestId":"1","Code":"Gone","Message":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("Tencent Cloud", r#"{"Response":{"Error":{"Code":"FailedOperation","Message":"worker is gone"},"RequestId":"1"}}"#)
+        after_text("Tencent Cloud", r#"{"Response":{"Error":{"Code":"FailedOperation","Message":"worker is gone"},"RequestId":"1"}}"#)
             .says("worker is gone"),
-after_text("Apigee", r#"{"fault":{"faultstring":"worker is gone","detail":{"errorcode":"x"}}}"#)
+        after_text("Apigee", r#"{"fault":{"faultstring":"worker is gone","detail":{"errorcode":"x"}}}"#)
             .says("worker is gone"),
-after_text("event error in the data", r#"{"event":"error","message":"worker is gone"}"#)
+        after_text("event error in the data", r#"{"event":"error","message":"worker is gone"}"#)
             .says("worker is gone"),
-after_text("an event of the name exception", "event: exception\ndata: worker is gone")
+        after_text("an event of the name exception", "event: exception\ndata: worker is gone")
             .says("worker is gone"),
-after_text("a failed response", r#"{"type":"response.failed","response":{"error":{"message":"worker is gone"}}}"#)
+        after_text("a failed response", r#"{"type":"response.failed","response":{"error":{"message":"worker is gone"}}}"#)
             .says("worker is gone"),
-after_text("an error in the message of a choice", r#"{"choices":[{"message":{"error":{"message":"worker is gone"}}}]}"#)
+        after_text("an error in the message of a choice", r#"{"choices":[{"message":{"error":{"message":"worker is gone"}}}]}"#)
             .says("worker is gone")
             .retried(),
-after_text("a line of JSON without a field", "\n{\"error\":{\"message\":\"worker is gone\"}}")
+        after_text("a line of JSON without a field", "\n{\"error\":{\"message\":\"worker is gone\"}}")
             .says("worker is gone"),
 
     ]
@@ -244,7 +244,7 @@ fn first_errors() -> Vec<Row> {
         .fails("upstream_failed")
         .says("overloaded")
         .retried(),
-stream("OpenRouter: an error beside a finish reason error", [
+        stream("OpenRouter: an error beside a finish reason error", [
             r#"{"id":"gen-1","provider":"x","error":{"code":"provider_unavailable","message":"Provider disconnected"},"choices":[{"index":0,"delta":{"content":""},"finish_reason":"error"}]}"#,
             DONE,
         ])
@@ -325,8 +325,8 @@ fn no_end() -> Vec<Row> {
             "event: response.completed\ndata: {\"type\":\"response.completed\"}",
         ])
         .fails("upstream_failed"),
-cut("None as the finish reason", &[&chunk("\"None\"")]),
-cut("no reason of Google's", &[&chunk("\"FINISH_REASON_UNSPECIFIED\"")]),
+        cut("None as the finish reason", &[&chunk("\"None\"")]),
+        cut("no reason of Google's", &[&chunk("\"FINISH_REASON_UNSPECIFIED\"")]),
 
     ]
 }

@@ -155,7 +155,7 @@ fn providers() -> Vec<Row> {
             ],
         )
         .answers(SKY),
-stream(
+        stream(
             "Azure: an empty model first",
             [
                 r#"{"choices":[],"model":"","prompt_filter_results":[]}"#,

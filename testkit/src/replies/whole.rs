@@ -162,14 +162,14 @@ fn providers() -> Vec<Row> {
             r#"{"choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#,
         )
         .answers(SKY),
-json(
+        json(
             200,
             "a member that comes twice",
             r#"{"model":"a","model":"b","choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#,
         )
         .answers(SKY)
         .by("b"),
-json(
+        json(
             200,
             "an empty model",
             r#"{"model":"","choices":[{"message":{"content":"The sky is blue."},"finish_reason":"stop"}]}"#,
@@ -313,8 +313,8 @@ fn no_answer() -> Vec<Row> {
         )
         .fails("answer_filtered"),
         choices("text of a completion before chats", r#"[{"text":"The sky is blue.","index":0}]"#),
-json(200, "Gemini: a filter by its own reason", r#"{"choices":[{"finish_reason":"SAFETY","index":0,"message":{"role":"assistant"}}]}"#).fails("answer_filtered"),
-json(200, "Gemini: a filter with a reason behind it", r#"{"choices":[{"finish_reason":"content_filter: PROHIBITED_CONTENT","index":0,"message":{"role":"assistant","content":null}}]}"#).fails("answer_filtered"),
+        json(200, "Gemini: a filter by its own reason", r#"{"choices":[{"finish_reason":"SAFETY","index":0,"message":{"role":"assistant"}}]}"#).fails("answer_filtered"),
+        json(200, "Gemini: a filter with a reason behind it", r#"{"choices":[{"finish_reason":"content_filter: PROHIBITED_CONTENT","index":0,"message":{"role":"assistant","content":null}}]}"#).fails("answer_filtered"),
 
     ]
 }
