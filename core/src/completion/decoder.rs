@@ -208,7 +208,8 @@ impl Decoder {
                 body.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - body.len())]);
                 self.is_done = body.len() == MAX_ERROR;
             }
-            Body::Start(_) | Body::Stream(_) => self.decode_stream(bytes)?,
+            Body::Stream(_) => self.decode_stream(bytes)?,
+            Body::Start(_) => {}
         }
         Ok(())
     }
@@ -301,14 +302,20 @@ impl Decoder {
             self.has_chunks = true;
             return self.chunk(chunk, data, true);
         }
+        // An event with a name of its own may be a ping or a list of sources.
         let is_named = !event.name.is_empty() && event.name != "message";
+        let has_choices = |item: &Value| item.get("choices").is_some();
         match json::from_slice::<Value>(data) {
-            Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
-            Ok(Value::Array(items)) if !items.is_empty() => Err(self.not_a_completion()),
+            Ok(value) if is_error_list(&value) => Err(self.error(&value)),
+            Ok(Value::Array(items)) if items.iter().any(has_choices) => {
+                Err(self.not_a_completion())
+            }
             Ok(Value::Object(_)) => Err(self.not_a_completion()),
-            // Null, a number, or an empty list.
+            Ok(value) if value.is_string() && !is_named => Err(self.error(&value)),
+            Ok(Value::Array(items)) if !items.is_empty() && !is_named => {
+                Err(self.not_a_completion())
+            }
             Ok(_) => Ok(()),
-            // A ping in words of its own.
             Err(_) if is_named && !starts_as_json(data) => Ok(()),
             Err(_) if is_cut(data) => Err(self.not_a_completion()),
             Err(_) => Err(self.error_in(data)),
@@ -317,29 +324,10 @@ impl Decoder {
 
     /// Applies a completion, or a chunk of a stream. `json` is its source.
     fn chunk(&mut self, chunk: Chunk, json: &[u8], is_stream: bool) -> Result<(), AttemptError> {
-        let reason = chunk.choices.0.as_ref().and_then(Choice::finish_reason);
-        let is_failed = reason.is_some_and(is_failure_reason);
-        if chunk.reports_error() {
-            let error = self.error_in(json);
-            return Err(if is_failed { error.or_retryable() } else { error });
+        if let Some(error) = self.chunk_error(&chunk, json, is_stream) {
+            return Err(error);
         }
-        let Some(choice) = chunk.choices.0 else {
-            let object: Value = json::from_slice(json).unwrap_or_default();
-            let error = ReportedError::from_value(&object);
-            // In the place of an answer, words are those of an error, with any sign of one or not.
-            if reports_error(&object) || !is_stream && error.has_message() {
-                return Err(self.failure(&error));
-            }
-            self.add_info(chunk.model, None, chunk.usage);
-            return Ok(());
-        };
-        if let Some(error) = choice.error() {
-            return Err(self.error(error).or_retryable());
-        }
-        if is_failed {
-            let failed = Localized::new("the model stopped with an error", "模型中途出错");
-            return Err(AttemptError::retryable(Failure::UpstreamFailed(failed)));
-        }
+        let choice = chunk.choices.0.unwrap_or_default();
         self.add_info(chunk.model, choice.finish_reason(), chunk.usage);
         match (choice.delta.0, choice.message.0) {
             (Some(delta), _) if is_stream && delta.has_text() => self.text.add_part(delta),
@@ -352,6 +340,32 @@ impl Decoder {
             (None, None) => {}
         }
         Ok(())
+    }
+
+    /// Returns the error that a chunk reports: beside the choices, in their place, or in the first.
+    fn chunk_error(&self, chunk: &Chunk, json: &[u8], is_stream: bool) -> Option<AttemptError> {
+        let choice = chunk.choices.0.as_ref();
+        let reason = choice.and_then(Choice::finish_reason);
+        let is_failed = reason.is_some_and(is_failure_reason);
+        if chunk.reports_error() {
+            let error = self.error_in(json);
+            return Some(if is_failed { error.or_retryable() } else { error });
+        }
+        let Some(choice) = choice else {
+            let Ok(object) = json::from_slice_lossy::<Value>(json) else {
+                return Some(self.not_a_completion());
+            };
+            let error = ReportedError::from_value(&object);
+            // In the place of an answer, a message is that of an error.
+            let is_error = reports_error(&object) || !is_stream && error.has_message();
+            return is_error.then(|| self.failure(&error));
+        };
+        let stopped = || {
+            let reason = Localized::new("the model stopped with an error", "模型中途出错");
+            AttemptError::retryable(Failure::UpstreamFailed(reason))
+        };
+        let error = choice.error().map(|error| self.error(error).or_retryable());
+        error.or_else(|| is_failed.then(stopped))
     }
 
     fn add_info(&mut self, model: Option<Value>, reason: Option<&str>, usage: Option<Value>) {

@@ -45,10 +45,11 @@ pub(super) fn says_any(text: &str, phrases: &[&str]) -> bool {
 /// Returns the positions behind each alternative in the text.
 fn ends(text: &str, alternatives: &str) -> impl Iterator<Item = usize> {
     let is_start = |at: usize| !text[..at].ends_with(|char: char| char.is_ascii_alphanumeric());
-    let starts = text.char_indices().map(|(at, _)| at).filter(move |at| is_start(*at));
-    starts.flat_map(move |at| {
-        let found = alternatives.split('|').filter(move |words| begins(&text[at..], words));
-        found.map(move |words| at + words.len())
+    alternatives.split('|').flat_map(move |words| {
+        let first = words.split(' ').next().unwrap_or_default();
+        let starts = text.match_indices(first).map(|(at, _)| at);
+        let found = starts.filter(move |at| is_start(*at) && begins(&text[*at..], words));
+        found.map(|at| at + words.len())
     })
 }
 

@@ -201,7 +201,7 @@ fn first_event(mut stream: &[u8]) -> Option<Event> {
 }
 
 fn json_or_text(text: &[u8]) -> Value {
-    json::from_slice(text).unwrap_or_else(|_| str::from_utf8(text).unwrap_or_default().into())
+    json::from_slice_lossy(text).unwrap_or_else(|_| str::from_utf8(text).unwrap_or_default().into())
 }
 
 /// Returns the members with these names. Case and underscores do not count.

@@ -116,6 +116,8 @@ fn places() -> Vec<Row> {
         refused(400, "a key in the words of a list", r#"{"errors":[{"message":"temperature is too hot for 5Jh8Gf"}]}"#)
             .says("temperature is too hot for […]"),
         refused(400, "words that are not UTF-8", &b"{\"error\":{\"message\":\"\xb2\xce\xca\xfd\"}}"[..]).says("400"),
+        refused(403, "words that are not UTF-8 beside a code", &b"{\"code\":\"insufficient_quota\",\"message\":\"\xb2\xce\xca\xfd\"}"[..])
+            .fails("upstream_quota"),
         refused(400, "long words", format!(r#"{{"error":{{"message":"too hot {} end"}}}}"#, "x ".repeat(2000)))
             .says("too hot x x x")
             .hides("end"),

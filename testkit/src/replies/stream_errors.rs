@@ -144,7 +144,11 @@ fn errors() -> Vec<Row> {
             .says("worker is gone"),
         after_text("a text as JSON", r#""worker is gone""#).says("worker is gone"),
         after_text("a chunk as a list", r#"[{"choices":[{"delta":{"content":" is"}}]}]"#),
+        after_text("a chunk as a list with a name", "event: chunk\ndata: [{\"choices\":[{\"delta\":{\"content\":\" is\"}}]}]"),
         after_text("members of a chunk as a list", r#"["m",[{"delta":{"content":" is"}}]]"#),
+        cut("an error that is not UTF-8", &[])
+            .followed_by(&b"data: {\"code\":500,\"msg\":\"\xb2\xce\xca\xfd\",\"id\":\"1\"}\n\ndata: [DONE]\n\n"[..])
+            .retried(),
         stream("a chunk that is not UTF-8", [&delta("The sky")])
             .followed_by(&b"data: {\"choices\":[{\"delta\":{\"content\":\"\xe4\xbd\"}}]}\n\n"[..])
             .followed_by("data: [DONE]\n\n")

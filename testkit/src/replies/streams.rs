@@ -297,6 +297,8 @@ fn passed_over() -> Vec<Row> {
         with("a ping with a name", "event: ping\ndata: {}"),
         with("a heartbeat that is no JSON", "event: heartbeat\ndata: 2026-11-22T00:00:00Z"),
         with("null", "data: null"),
+        with("a ping as a text in JSON", "event: ping\ndata: \"pong\""),
+        with("a list of sources with a name", "event: sources\ndata: [{\"title\":\"Errors\"}]"),
         with("an event without data", "event: x"),
         with("an empty object", "{}"),
         with("sources", r#"{"sources":[{"title":"Errors","url":"https://example.com/error"}]}"#),
