@@ -15,11 +15,12 @@ mod failures;
 mod faults;
 mod formats;
 mod log;
+#[cfg(not(feature = "terminal"))]
+mod packaged;
 mod replies;
 mod retries;
 mod secrets;
 mod settings;
-mod terminal;
 mod tidy;
 mod time;
 mod tls;
