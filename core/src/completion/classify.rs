@@ -129,7 +129,7 @@ const SERVER_CODES: &[&str] = &[
 
 const REQUEST_CODES: &[&str] = &["invalid request|invalid argument"];
 
-/// Parts of finish reasons that mean a failure. The last one is DeepSeek's for an overloaded server.
+/// Parts of finish reasons that mean a failure. The last is DeepSeek's for an overloaded server.
 const FAILURE_REASONS: &[&str] = &[
     "error",
     "fail",
