@@ -47,7 +47,7 @@ fn token_is_accepted_in_three_places() {
     // The platform authorizes direct invocations.
     app.event(&json!({"question": "hi"})).assert_answer("Yes.");
     // Requests that need no model need no token.
-    for path in ["/widget.js", "/robots.txt"] {
+    for path in ["/widget.js", "/chat.js", "/robots.txt"] {
         assert_eq!(app.event(&json!({"httpMethod": "GET", "path": path})).status(), 200);
     }
     assert_eq!(app.get(&[], &[("accept", "text/html")]).status(), 200);
