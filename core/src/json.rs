@@ -12,6 +12,11 @@ pub(crate) fn from_slice<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result
     })
 }
 
+/// Deserializes JSON as [`from_slice`] does. Bytes that are not UTF-8 become U+FFFD, too.
+pub(crate) fn from_slice_lossy<T: DeserializeOwned>(json: &[u8]) -> serde_json::Result<T> {
+    from_slice(String::from_utf8_lossy(json).as_bytes())
+}
+
 /// Replaces the escaped lone surrogates in JSON by U+FFFD. Returns `None` if there are none.
 pub fn replace_lone_surrogates(json: &[u8]) -> Option<Vec<u8>> {
     let mut at = lone_surrogate(json, 0)?;

@@ -78,7 +78,14 @@ fn events(body: &str) -> Vec<(String, String)> {
             values.map(|value| value.strip_prefix(' ').unwrap_or(value)).collect::<Vec<_>>()
         };
         let name = values("event:").last().copied().unwrap_or_default().to_owned();
-        (name, values("data:").join("\n").trim_ascii().to_owned())
+        let data = values("data:").into_iter().map(|mut data| {
+            // The field may be written twice.
+            while let Some(inner) = data.trim_ascii_start().strip_prefix("data:") {
+                data = inner;
+            }
+            data.strip_prefix(' ').unwrap_or(data)
+        });
+        (name, data.collect::<Vec<_>>().join("\n").trim_ascii().to_owned())
     };
     // A line of JSON without a field is read as an event before the one around it.
     let bare = |event: &str| {

@@ -101,9 +101,14 @@ impl<C: Connector<Out: Transport>> Connector for UpstreamConnector<C> {
 fn connect_error(error: Error, proxy: Option<&Proxy>) -> ConnectError {
     let address = proxy.map(|proxy| format!("{}:{}", proxy.host(), proxy.port()));
     match (error, address) {
-        (Error::Other(other), _) => match other.downcast::<Connecting>() {
-            Ok(error) => error.0,
-            Err(other) => ConnectError::Tls(other.to_string()),
+        (Error::Other(other), address) => match (other.downcast::<Connecting>(), address) {
+            // ureq connects to an HTTP proxy as to any host.
+            (Ok(error), Some(address)) => match error.0 {
+                ConnectError::Io(kind) => ConnectError::ProxyUnreachable(address, kind),
+                other => other,
+            },
+            (Ok(error), None) => error.0,
+            (Err(other), _) => ConnectError::Tls(other.to_string()),
         },
         (Error::ConnectProxyFailed(reason), Some(address)) => {
             ConnectError::ProxyRefused(address, reason)

@@ -15,6 +15,7 @@
 //! - [`RuntimeApi`]: the platform's four runtime calls, and their faults ([`runtime_api`])
 //! - [`Proxy`]: an egress proxy, HTTP `CONNECT` or SOCKS5
 //! - `Authority` (feature `tls`): certificates, chains, and TLS servers that use them
+//! - `replies` (feature `tls`): the table of replies that both functions must read the same way
 //!
 //! The bytes on the wire:
 //! - [`Head`], [`Request`], [`Response`], and functions that write them ([`http`])
@@ -46,6 +47,8 @@ pub mod http;
 mod listener;
 pub mod process;
 mod proxy;
+#[cfg(feature = "tls")]
+pub mod replies;
 pub mod runtime_api;
 mod runtime_fault;
 mod scratch;

@@ -17,6 +17,7 @@ mod formats;
 mod log;
 #[cfg(not(feature = "terminal"))]
 mod packaged;
+mod replies;
 mod retries;
 mod secrets;
 mod settings;

@@ -22,9 +22,13 @@ pub struct CompletionInfo {
     pub usage: Option<Value>,
 }
 
+/// Finish reasons of a model that just stopped: OpenAI's, and those of servers and other APIs.
+const STOP: &[&str] = &["stop", "eos", "eos_token", "end_turn", "stop_sequence"];
+
 impl CompletionInfo {
-    /// Returns the finish reason if it is not `stop`.
+    /// Returns the finish reason if the model did not just stop.
     pub fn unusual_finish_reason(&self) -> Option<&str> {
-        self.finish_reason.as_deref().filter(|reason| *reason != "stop")
+        let is_stop = |reason: &str| STOP.iter().any(|stop| reason.eq_ignore_ascii_case(stop));
+        self.finish_reason.as_deref().filter(|reason| !is_stop(reason))
     }
 }

@@ -11,6 +11,7 @@ use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::reported_error::{is_error, is_failed_base_resp};
 use crate::json;
 
 /// A whole completion, or a chunk of a stream. Each member may be missing or null.
@@ -23,18 +24,28 @@ pub(super) struct Chunk {
     #[serde(default)]
     pub(super) usage: Option<Value>,
     #[serde(default)]
-    pub(super) error: Option<Value>,
+    error: Option<Value>,
     /// MiniMax's status.
     #[serde(default)]
-    pub(super) base_resp: Option<Value>,
+    base_resp: Option<Value>,
 }
 
-/// Reads an object. Fails for any other JSON type.
-pub(super) fn from_slice(json: &[u8]) -> Option<Chunk> {
-    match json.first() {
-        Some(b'{') => json::from_slice(json).ok(),
-        _ => None,
+impl Chunk {
+    /// Returns whether an error stands beside the choices.
+    pub(super) fn reports_error(&self) -> bool {
+        self.error.as_ref().is_some_and(is_error)
+            || self.base_resp.as_ref().is_some_and(is_failed_base_resp)
     }
+}
+
+/// Reads an object. Returns `None` for anything else.
+pub(super) fn from_slice(json: &[u8]) -> Option<Chunk> {
+    if !json.starts_with(b"{") {
+        return None;
+    }
+    // A derived struct rejects a member that comes twice. Of a `Value`, the last one counts.
+    let from_value = |_| serde_json::from_value(json::from_slice(json)?);
+    json::from_slice(json).or_else(from_value).ok()
 }
 
 #[derive(Default, Deserialize)]
@@ -49,9 +60,27 @@ pub(super) struct Choice {
     #[serde(default)]
     pub(super) delta: Object<Part>,
     #[serde(default)]
-    pub(super) finish_reason: Option<Value>,
+    finish_reason: Option<Value>,
     #[serde(default)]
-    pub(super) error: Option<Value>,
+    error: Option<Value>,
+}
+
+impl Choice {
+    /// Returns the finish reason, if it says anything.
+    pub(super) fn finish_reason(&self) -> Option<&str> {
+        let reason = self.finish_reason.as_ref().and_then(Value::as_str)?;
+        let is_none = |none: &&str| reason.trim().eq_ignore_ascii_case(none);
+        // `None` is null in Python, and the last one is Google's zero.
+        let none = ["", "null", "none", "finish_reason_unspecified"];
+        (!none.iter().any(is_none)).then_some(reason)
+    }
+
+    /// Returns the error in the choice or in its text.
+    pub(super) fn error(&self) -> Option<&Value> {
+        let parts = [&self.delta, &self.message].into_iter().filter_map(|part| part.0.as_ref());
+        let errors = [&self.error].into_iter().chain(parts.map(|part| &part.error));
+        errors.flatten().find(|error| is_error(error))
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -60,6 +89,8 @@ pub(super) struct Part {
     pub(super) content: Text,
     #[serde(default)]
     pub(super) refusal: Text,
+    #[serde(default)]
+    error: Option<Value>,
 }
 
 impl Part {

@@ -5,13 +5,18 @@ use std::mem;
 
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, StatusCode};
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::answer::{Answer, CompletionInfo};
-use super::chunk::{self, Chunk};
-use super::error::{self, AttemptError};
-use super::events::{Event, EventReader};
+use super::chunk::{self, Choice, Chunk};
+use super::classify::{classify, is_failure_reason, is_filter_reason, is_length_reason};
+use super::error::{AttemptError, retry_after};
+use super::events::{Event, EventReader, is_end_of_stream};
+use super::reported_error::{ReportedError, is_error_list, reports_error};
+use super::syntax::{
+    closed_length, could_be_mark, is_compressed, is_cut, is_done_marker, starts_as_json,
+    starts_with_field, trim_start,
+};
 use super::text::{AnswerText, MessageMismatch};
 use crate::failure::Failure;
 use crate::json;
@@ -27,11 +32,6 @@ const MAX_EVENT: usize = 8 << 20;
 
 /// Maximum size of an error that is read, in bytes.
 const MAX_ERROR: usize = 1 << 20;
-
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
-
-/// The first bytes of a gzip file.
-const GZIP_MAGIC: &[u8] = b"\x1f\x8b";
 
 /// The way in which a reply ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Decoder {
         Self {
             status,
             length: length.unwrap_or(0).min(MAX_REPLY),
-            retry_after: error::retry_after(headers),
+            retry_after: retry_after(headers),
             is_compressed: !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity"),
             is_labelled_stream: is_event_stream(headers),
             redactor,
@@ -172,38 +172,44 @@ impl Decoder {
         if self.received > MAX_REPLY && !matches!(self.body, Body::Stream(_)) {
             return Err(Failure::AnswerTooLarge.into());
         }
-        let start;
-        let mut bytes = bytes;
-        if let Body::Start(kept) = &mut self.body {
-            kept.extend_from_slice(bytes);
-            let visible = trim_start(kept);
-            let is_stream = match (visible.first(), starts_with_field(visible)) {
-                (Some(b'{' | b'[' | b'"' | b'<'), _) => Some(false),
-                (Some(_), is_stream) if is_stream != Some(true) && self.is_compressed => {
-                    Some(false)
-                }
-                (Some(_), _) if self.is_labelled_stream => Some(true),
-                (_, is_stream) => is_stream,
-            };
-            let could_be_mark = BYTE_ORDER_MARK.starts_with(visible);
-            let Some(is_stream) = is_stream.filter(|_| !could_be_mark) else {
-                *kept = visible.to_vec();
+        if let Body::Start(start) = &mut self.body {
+            start.extend_from_slice(bytes);
+            let visible = trim_start(start).to_vec();
+            let Some(body) = self.kind_of(&visible) else {
+                self.body = Body::Start(visible);
                 return Ok(());
             };
-            start = visible.to_vec();
-            bytes = &start;
-            self.body = match is_stream {
-                true => Body::Stream(EventReader::default()),
-                false => Body::Whole(Vec::with_capacity(self.length)),
-            };
+            self.body = body;
+            return self.append(&visible);
         }
+        self.append(bytes)
+    }
+
+    /// Returns the kind of a body with these first bytes, or `None` if there are too few.
+    fn kind_of(&self, start: &[u8]) -> Option<Body> {
+        let is_stream = match starts_with_field(start) {
+            Some(true) => true,
+            Some(false) if could_be_mark(start) => return None,
+            Some(false) if starts_as_json(start) || start.starts_with(b"<") => false,
+            Some(false) => self.is_labelled_stream && !self.is_compressed,
+            None => return None,
+        };
+        Some(match is_stream {
+            true => Body::Stream(EventReader::default()),
+            false => Body::Whole(Vec::with_capacity(self.length)),
+        })
+    }
+
+    /// Adds bytes to a body whose kind is known.
+    fn append(&mut self, bytes: &[u8]) -> Result<(), AttemptError> {
         match &mut self.body {
             Body::Whole(body) if self.status.is_success() => body.extend_from_slice(bytes),
             Body::Whole(body) => {
                 body.extend_from_slice(&bytes[..bytes.len().min(MAX_ERROR - body.len())]);
                 self.is_done = body.len() == MAX_ERROR;
             }
-            Body::Start(_) | Body::Stream(_) => self.decode_stream(bytes)?,
+            Body::Stream(_) => self.decode_stream(bytes)?,
+            Body::Start(_) => {}
         }
         Ok(())
     }
@@ -226,9 +232,8 @@ impl Decoder {
 
     fn end_body(&mut self, body: Body, end: End) -> Result<(), AttemptError> {
         match body {
-            Body::Whole(body) if self.is_compressed && !is_text(&body) => Err(self.compressed()),
-            Body::Whole(body) if body.starts_with(GZIP_MAGIC) => Err(self.compressed()),
-            Body::Whole(body) if !self.status.is_success() => Err(self.error_text(&body)),
+            Body::Whole(body) if is_compressed(&body, self.is_compressed) => Err(self.compressed()),
+            Body::Whole(body) if !self.status.is_success() => Err(self.error_in(&body)),
             Body::Whole(body) => self.end_whole(&body, end),
             Body::Stream(events) => self.end_stream(events, end),
             Body::Start(start) => self.end_whole(&start, end),
@@ -253,13 +258,9 @@ impl Decoder {
                 _ => Err(self.not_a_completion()),
             },
             None if end == End::Truncated => Err(AttemptError::connection_closed()),
-            None if matches!(body.first(), Some(b'{' | b'[' | b'"')) && is_cut(body) => {
-                Err(AttemptError::connection_closed())
-            }
-            None if matches!(body.first(), Some(b'{' | b'[' | b'"') | None) => {
-                Err(self.not_a_completion())
-            }
-            None => Err(self.error_text(body)),
+            None if starts_as_json(body) && is_cut(body) => Err(AttemptError::connection_closed()),
+            None if starts_as_json(body) || body.is_empty() => Err(self.not_a_completion()),
+            None => Err(self.error_in(body)),
         }
     }
 
@@ -279,7 +280,7 @@ impl Decoder {
         match end {
             _ if self.is_done || self.info.finish_reason.is_some() => Ok(()),
             // Text under the label of a stream.
-            _ if !self.has_chunks && !ignored.is_empty() => Err(self.error_text(&ignored)),
+            _ if !self.has_chunks && !ignored.is_empty() => Err(self.error_in(&ignored)),
             End::Eof if !self.has_chunks => Err(self.not_a_completion()),
             End::Eof | End::Truncated => Err(AttemptError::connection_closed()),
         }
@@ -291,7 +292,7 @@ impl Decoder {
         }
         let data = event.data.trim_ascii();
         if event.is_error() {
-            return Err(self.error_text(data));
+            return Err(self.error_in(data));
         }
         if is_done_marker(data) {
             self.is_done = true;
@@ -301,45 +302,33 @@ impl Decoder {
             self.has_chunks = true;
             return self.chunk(chunk, data, true);
         }
+        // An event with a name of its own may be a ping or a list of sources.
         let is_named = !event.name.is_empty() && event.name != "message";
+        let has_choices = |item: &Value| item.get("choices").is_some();
         match json::from_slice::<Value>(data) {
-            Ok(value) if value.is_string() || is_error_list(&value) => Err(self.error(&value)),
-            Ok(Value::Array(items)) if !items.is_empty() => Err(self.not_a_completion()),
+            Ok(value) if is_error_list(&value) => Err(self.error(&value)),
+            Ok(Value::Array(items)) if items.iter().any(has_choices) => {
+                Err(self.not_a_completion())
+            }
             Ok(Value::Object(_)) => Err(self.not_a_completion()),
-            // Null, a number, or a ping in words of its own.
+            Ok(value) if value.is_string() && !is_named => Err(self.error(&value)),
+            Ok(Value::Array(items)) if !items.is_empty() && !is_named => {
+                Err(self.not_a_completion())
+            }
             Ok(_) => Ok(()),
-            Err(_) if is_named && !matches!(data.first(), Some(b'{' | b'[')) => Ok(()),
+            Err(_) if is_named && !starts_as_json(data) => Ok(()),
             Err(_) if is_cut(data) => Err(self.not_a_completion()),
-            Err(_) => Err(self.error_text(data)),
+            Err(_) => Err(self.error_in(data)),
         }
     }
 
     /// Applies a completion, or a chunk of a stream. `json` is its source.
     fn chunk(&mut self, chunk: Chunk, json: &[u8], is_stream: bool) -> Result<(), AttemptError> {
-        if let Some(error) = chunk.error.filter(error::is_error) {
-            return Err(self.error(&error));
+        if let Some(error) = self.chunk_error(&chunk, json, is_stream) {
+            return Err(error);
         }
-        if let Some(base_resp) = chunk.base_resp.filter(error::is_failed_base_resp) {
-            return Err(self.error(&base_resp));
-        }
-        let Some(choice) = chunk.choices.0 else {
-            let object: Value = json::from_slice(json).unwrap_or_default();
-            if error::reports_error(&object) {
-                return Err(self.error(&object));
-            }
-            self.add_info(chunk.model, None, chunk.usage);
-            return Ok(());
-        };
-        if let Some(error) = choice.error.as_ref().filter(|error| error::is_error(error)) {
-            return Err(self.error(error));
-        }
-        let reason = choice.finish_reason.as_ref().and_then(Value::as_str);
-        let reason = reason.filter(|reason| is_reason(reason));
-        if reason.is_some_and(is_failed) {
-            let failed = Localized::new("the model stopped with an error", "模型中途出错");
-            return Err(AttemptError::retryable(Failure::UpstreamFailed(failed)));
-        }
-        self.add_info(chunk.model, reason, chunk.usage);
+        let choice = chunk.choices.0.unwrap_or_default();
+        self.add_info(chunk.model, choice.finish_reason(), chunk.usage);
         match (choice.delta.0, choice.message.0) {
             (Some(delta), _) if is_stream && delta.has_text() => self.text.add_part(delta),
             (delta, Some(message)) if is_stream => match self.text.add_message(message) {
@@ -353,6 +342,32 @@ impl Decoder {
         Ok(())
     }
 
+    /// Returns the error that a chunk reports: beside the choices, in their place, or in the first.
+    fn chunk_error(&self, chunk: &Chunk, json: &[u8], is_stream: bool) -> Option<AttemptError> {
+        let choice = chunk.choices.0.as_ref();
+        let reason = choice.and_then(Choice::finish_reason);
+        let is_failed = reason.is_some_and(is_failure_reason);
+        if chunk.reports_error() {
+            let error = self.error_in(json);
+            return Some(if is_failed { error.or_retryable() } else { error });
+        }
+        let Some(choice) = choice else {
+            let Ok(object) = json::from_slice_lossy::<Value>(json) else {
+                return Some(self.not_a_completion());
+            };
+            let error = ReportedError::from_value(&object);
+            // In the place of an answer, a message is that of an error.
+            let is_error = reports_error(&object) || !is_stream && error.has_message();
+            return is_error.then(|| self.failure(&error));
+        };
+        let stopped = || {
+            let reason = Localized::new("the model stopped with an error", "模型中途出错");
+            AttemptError::retryable(Failure::UpstreamFailed(reason))
+        };
+        let error = choice.error().map(|error| self.error(error).or_retryable());
+        error.or_else(|| is_failed.then(stopped))
+    }
+
     fn add_info(&mut self, model: Option<Value>, reason: Option<&str>, usage: Option<Value>) {
         let name = |name: &str| {
             // A header holds the visible characters alone, so they must not show a secret either.
@@ -362,7 +377,7 @@ impl Decoder {
                 Cow::Owned(redacted) => redacted,
             }
         };
-        let model = model.as_ref().and_then(Value::as_str);
+        let model = model.as_ref().and_then(Value::as_str).filter(|name| !name.trim().is_empty());
         self.info.model = self.info.model.take().or(model.map(name));
         self.info.finish_reason = reason.map(name).or(self.info.finish_reason.take());
         let usage = usage.map(|usage| self.redactor.value(usage));
@@ -395,38 +410,24 @@ impl Decoder {
     }
 
     fn error(&self, value: &Value) -> AttemptError {
-        error::from_value(self.status, value, &self.redactor)
+        self.failure(&ReportedError::from_value(value))
     }
 
-    fn error_text(&self, text: &[u8]) -> AttemptError {
-        error::from_reply(self.status, text, &self.redactor)
+    fn error_in(&self, text: &[u8]) -> AttemptError {
+        self.failure(&ReportedError::from_text(text))
+    }
+
+    fn failure(&self, error: &ReportedError) -> AttemptError {
+        classify(self.status, error, &self.redactor)
     }
 }
 
 /// Returns the failure of a complete answer without text.
 fn no_text(finish_reason: Option<&str>) -> Failure {
     match finish_reason {
-        // Zhipu's word is `sensitive`.
-        Some("content_filter" | "sensitive") => Failure::AnswerFiltered,
-        reason => Failure::AnswerEmpty { out_of_tokens: reason == Some("length") },
+        Some(reason) if is_filter_reason(reason) => Failure::AnswerFiltered,
+        reason => Failure::AnswerEmpty { out_of_tokens: reason.is_some_and(is_length_reason) },
     }
-}
-
-/// Removes white space and byte order marks from the start.
-fn trim_start(mut bytes: &[u8]) -> &[u8] {
-    loop {
-        bytes = bytes.trim_ascii_start();
-        match bytes.strip_prefix(BYTE_ORDER_MARK) {
-            Some(rest) => bytes = rest,
-            None => return bytes,
-        }
-    }
-}
-
-/// Returns whether bytes can be shown, so that they are not compressed.
-fn is_text(bytes: &[u8]) -> bool {
-    let is_shown = |char: char| !char.is_control() || char.is_ascii_whitespace();
-    str::from_utf8(bytes).is_ok_and(|text| text.chars().all(is_shown))
 }
 
 /// Returns whether the label of a reply is a stream.
@@ -434,62 +435,6 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
     let media_type = content_type.split(|byte| *byte == b';').next().unwrap_or_default();
     media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
-}
-
-/// Returns whether bytes begin as server-sent events do, or `None` if there are too few.
-fn starts_with_field(bytes: &[u8]) -> Option<bool> {
-    let fields: [&[u8]; 5] = [b"data:", b"event:", b":", b"id:", b"retry:"];
-    if fields.iter().any(|field| bytes.starts_with(field)) {
-        return Some(true);
-    }
-    (!fields.iter().any(|field| field.starts_with(bytes))).then_some(false)
-}
-
-/// Returns whether a finish reason says anything.
-fn is_reason(reason: &str) -> bool {
-    let reason = reason.trim();
-    !reason.is_empty() && !reason.eq_ignore_ascii_case("null")
-}
-
-/// Returns whether a finish reason means that the answer is incomplete because of an error.
-fn is_failed(reason: &str) -> bool {
-    let reason = reason.trim().to_ascii_lowercase();
-    let words = ["abort", "aborted", "cancelled", "canceled", "failed", "interrupted", "timeout"];
-    reason.contains("error")
-        || words.contains(&reason.as_str())
-        // DeepSeek's word for an overloaded server.
-        || reason == "insufficient_system_resource"
-}
-
-fn is_done_marker(data: &[u8]) -> bool {
-    let bare = data.strip_prefix(b"\"").and_then(|data| data.strip_suffix(b"\"")).unwrap_or(data);
-    bare.trim_ascii().eq_ignore_ascii_case(b"[DONE]")
-}
-
-/// Returns whether bytes have nothing but blanks, comments and `[DONE]`.
-fn is_end_of_stream(bytes: &[u8]) -> bool {
-    bytes.split(|byte| b"\r\n".contains(byte)).map(<[u8]>::trim_ascii).all(|line| {
-        let data = line.strip_prefix(b"data:").map(<[u8]>::trim_ascii);
-        line.is_empty() || line.starts_with(b":") || data.is_some_and(is_done_marker)
-    })
-}
-
-/// Returns whether a list holds an error.
-fn is_error_list(value: &Value) -> bool {
-    let is_error = |item: &Value| item.is_object() && error::reports_error(item);
-    value.as_array().is_some_and(|items| items.iter().any(is_error))
-}
-
-/// Returns the length of the JSON value at the start of the bytes, or `None` if it is not closed.
-fn closed_length(json: &[u8]) -> Option<usize> {
-    let mut values = serde_json::Deserializer::from_slice(json).into_iter::<IgnoredAny>();
-    values.next()?.ok()?;
-    Some(values.byte_offset())
-}
-
-/// Returns whether bytes are JSON that ends too early.
-fn is_cut(json: &[u8]) -> bool {
-    serde_json::from_slice::<IgnoredAny>(json).is_err_and(|error| error.is_eof())
 }
 
 #[cfg(test)]

@@ -2,11 +2,15 @@
 //!
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
+use super::syntax::is_done_marker;
+
 /// Maximum size of the ignored lines that are kept, in bytes.
 const MAX_IGNORED: usize = 4096;
 
-/// Reads events. Comments and fields other than `event` and `data` are ignored. A line of JSON
-/// without a field counts as data of its own: upstreams report errors so.
+/// Reads events. Comments and fields other than `event` and `data` are ignored.
+///
+/// A line of JSON without a field is an event of its own, and so is llama.cpp's field `error`:
+/// upstreams report errors so.
 #[derive(Debug, Default)]
 pub struct EventReader {
     lines: Lines,
@@ -52,13 +56,19 @@ impl EventReader {
             return self.take();
         }
         let value = |rest: &[u8]| rest.strip_prefix(b" ").unwrap_or(rest).to_vec();
-        if let Some(rest) = line.strip_prefix(b"data:") {
+        if let Some(mut rest) = line.strip_prefix(b"data:") {
+            // A relay of a relay may write the field twice.
+            while let Some(inner) = rest.trim_ascii_start().strip_prefix(b"data:") {
+                rest = inner;
+            }
             if !self.event.data.is_empty() {
                 self.event.data.push(b'\n');
             }
-            self.event.data.extend_from_slice(rest.strip_prefix(b" ").unwrap_or(rest));
+            self.event.data.extend(value(rest));
         } else if let Some(rest) = line.strip_prefix(b"event:") {
             self.event.name = String::from_utf8(value(rest)).unwrap_or_default();
+        } else if let Some(rest) = line.strip_prefix(b"error:") {
+            return Some(Event { name: "error".into(), data: value(rest) });
         } else if line.starts_with(b"{") || line.starts_with(b"[") {
             return Some(Event { name: String::new(), data: line.to_vec() });
         } else if !line.starts_with(b":") {
@@ -80,8 +90,21 @@ impl Event {
     /// Returns whether the name is that of an error.
     pub(super) fn is_error(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
-        name.contains("error") || name.contains("fail")
+        ["error", "fail", "exception"].iter().any(|word| name.contains(word))
     }
+}
+
+/// Returns whether bytes have nothing but blanks, comments and `[DONE]`.
+pub(super) fn is_end_of_stream(mut bytes: &[u8]) -> bool {
+    let mut reader = EventReader::default();
+    let is_end = |event: Event| !event.is_error() && is_done_marker(event.data.trim_ascii());
+    while let Some(event) = reader.next(&mut bytes) {
+        if !is_end(event) {
+            return false;
+        }
+    }
+    let (last, ignored) = reader.finish();
+    last.is_none_or(is_end) && ignored.trim_ascii().is_empty()
 }
 
 /// Splits bytes into lines that end in LF, CRLF or CR.

@@ -8,13 +8,17 @@
 
 mod answer;
 mod chunk;
+mod classify;
 mod cooldowns;
 mod decoder;
 mod error;
 pub mod events;
 mod message;
+mod phrases;
+mod reported_error;
 mod request;
 mod retry;
+mod syntax;
 mod text;
 mod upstream_error;
 

@@ -161,7 +161,7 @@ impl Instance {
 /// The reply to an event.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    response: Response,
+    pub(crate) response: Response,
     /// The lines that the function printed.
     pub(crate) log: Vec<String>,
     pub(crate) duration: Duration,

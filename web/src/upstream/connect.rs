@@ -100,13 +100,15 @@ impl Connector {
             return connected(deadline, connecting, connect_error).await;
         };
         let proxy_host = url.host.trim_start_matches('[').trim_end_matches(']');
-        let connector = connector(resolve(proxy_host, url.port, deadline).await?);
+        let mut connector = connector(resolve(proxy_host, url.port, deadline).await?);
         let credentials = url.credentials.as_ref();
         let credentials = credentials.map(|(user, password)| (user.expose(), password.expose()));
         let failed = |error: &(dyn StdError + 'static)| proxy_error(error, url.authority());
+        // The SOCKS connector does not tell the error of a connection that it opens itself.
+        let opened = Opened(Some(connected(deadline, connector.call(uri.clone()), failed).await?));
         match url.scheme {
             ProxyScheme::Http => {
-                let mut tunnel = Tunnel::new(uri.clone(), connector);
+                let mut tunnel = Tunnel::new(uri.clone(), opened);
                 if let Some(value) = credentials.and_then(|(user, password)| basic(user, password))
                 {
                     tunnel = tunnel.with_auth(value);
@@ -114,7 +116,7 @@ impl Connector {
                 connected(deadline, tunnel.call(self.uri.clone()), failed).await
             }
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
-                let mut socks = SocksV5::new(uri.clone(), connector);
+                let mut socks = SocksV5::new(uri.clone(), opened);
                 if let Some((user, password)) = credentials {
                     socks = socks.with_auth(user.to_owned(), password.to_owned());
                 }
@@ -181,6 +183,23 @@ impl Service<Name> for Resolved {
 
     fn call(&mut self, _: Name) -> Self::Future {
         ready(Ok(self.0.clone()))
+    }
+}
+
+/// A connector with a connection that is open already.
+struct Opened(Option<TcpStream>);
+
+impl Service<Uri> for Opened {
+    type Response = TokioIo<TcpStream>;
+    type Error = io::Error;
+    type Future = Ready<io::Result<Self::Response>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        ready(self.0.take().map(TokioIo::new).ok_or(io::ErrorKind::NotConnected.into()))
     }
 }
 

@@ -18,6 +18,7 @@ mod leave;
 #[cfg(target_os = "linux")]
 mod load;
 mod origins;
+mod replies;
 mod secrets;
 mod server;
 mod settings;
