@@ -4,12 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use testkit::RuntimeApi;
-use testkit::http::{excerpt, find};
+use testkit::http::excerpt;
 use testkit::runtime_api::{Event, RESPONSE};
 
-/// A Function URL's event (<https://cloud.tencent.com/document/product/583/96099>), with the
-/// headers of a browser.
-const EVENT: &str = r#"{"body":"","headers":{"accept":"*/*","accept-encoding":"gzip, deflate, br","accept-language":"en;q=0.9","host":"1300000000-abcdefgh12.ap-singapore.tencentscf.com","user-agent":"curl/8.5.0","x-scf-remote-addr":"203.0.113.7"},"httpMethod":"GET","path":"/","queryString":{"question":"What is Rust?"}}"#;
+use crate::exchange::Exchange;
 
 /// The events, and the check of their replies.
 #[derive(Clone, Copy)]
@@ -19,12 +17,6 @@ pub(crate) struct Script {
     /// Returns whether this is the reply to the event of this number.
     pub(crate) is_right: fn(usize, &[u8]) -> bool,
 }
-
-/// The same event each time. A reply is right if it carries the answer.
-const SAME: Script = Script {
-    event: |_| event("5b9ea1c4-3e1f-4f6c-8d5b-0242ac110002", 60_000, EVENT),
-    is_right: |_, body| find(body, b"Rust is").is_some(),
-};
 
 /// An event for SCF and for AWS Lambda, with a time limit in milliseconds.
 pub(crate) fn event(request_id: &str, limit: usize, event: &str) -> Event {
@@ -49,9 +41,9 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// Hands out the same event again and again.
-    pub(crate) fn start() -> Self {
-        Self::with(SAME)
+    /// Hands out the event of this exchange again and again.
+    pub(crate) fn start(exchange: Exchange) -> Self {
+        Self::with(exchange.script())
     }
 
     pub(crate) fn with(script: Script) -> Self {

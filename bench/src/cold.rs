@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 
 use crate::api::Api;
+use crate::exchange::Exchange;
 use crate::peers::{Peer, Place};
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, micros, percentile, ratio};
@@ -12,27 +13,35 @@ pub(crate) const TITLE: &str = "Cold start";
 
 /// Starts each in turn, many times.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let peers = [Peer::Floor, Peer::Ask, Peer::Bootstrap, Peer::Lambda, Peer::Node, Peer::Python];
-    let upstream = Upstream::start(80);
-    let mut times = [const { Vec::new() }; 6];
-    let mut memory = [0.0; 6];
+    let peers = [
+        Peer::Floor,
+        Peer::Ask,
+        Peer::Bootstrap,
+        Peer::Lean,
+        Peer::Lambda,
+        Peer::Node,
+        Peer::Python,
+    ];
+    let upstream = Upstream::start(Exchange::Light.answer());
+    let mut times = [const { Vec::new() }; 7];
+    let mut memory = [0.0; 7];
     for round in 0..rounds {
         // Shuffled: a large process leaves its core in another state than a small one.
-        let mut order = [0, 1, 2, 3, 4, 5];
+        let mut order = [0, 1, 2, 3, 4, 5, 6];
         order.sort_by_key(|peer| {
             let mut hasher = DefaultHasher::new();
             hasher.write_usize(round * peers.len() + peer);
             hasher.finish()
         });
         for peer in order {
-            let api = Api::start();
+            let api = Api::start(Exchange::Light);
             let process = peers[peer].start(place, &api, &upstream.url)?;
             let began = process.started;
             times[peer].push(micros(api.first_next()? - began));
             memory[peer] = process.memory("VmHWM")?;
         }
     }
-    let [floor, ask, _, _, node, _] = &times;
+    let [floor, ask, _, _, _, node, _] = &times;
     let mut table =
         Table::new(&["function", "p50 ms", "p99 ms", "ratio to the floor", "peak RSS MB"]);
     for ((peer, times), memory) in peers.into_iter().zip(&times).zip(memory) {

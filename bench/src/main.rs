@@ -2,15 +2,18 @@
 //! needs and starts it.
 //!
 //! Parts, each a table of the results:
-//! - [`cold`], [`warm`], [`memory`], [`syscalls`], [`package`]: the event function
+//! - [`cold`], [`cold_answer`], [`warm`], [`memory`], [`syscalls`], [`package`]: the event function
 //! - [`proxy`], [`sse`], [`web`]: the Web function
 //! - [`soak`]: both, with faults
 //!
-//! Stand-ins and processes: [`api`], [`upstream`], [`stream_upstream`], [`peers`], [`proxies`],
-//! [`process`]. Figures: [`stats`], [`results`].
+//! Stand-ins and processes: [`exchange`], [`api`], [`upstream`], [`stream_upstream`], [`delay`],
+//! [`peers`], [`proxies`], [`process`]. Figures: [`stats`], [`results`].
 
 mod api;
 mod cold;
+mod cold_answer;
+mod delay;
+mod exchange;
 mod memory;
 mod package;
 mod peers;
@@ -43,10 +46,13 @@ type Part = (&'static str, &'static str, usize, fn(&Place, usize) -> anyhow::Res
 /// The part that runs only by its name: it takes long, and fails if a goal is missed.
 const LONG: &str = "soak";
 
-const PARTS: [Part; 10] = [
+const PARTS: [Part; 13] = [
     ("cold", cold::TITLE, 50, cold::measure),
+    ("cold-answer", cold_answer::TITLE, 30, cold_answer::measure),
     ("warm", warm::TITLE, 9, warm::measure),
+    ("real", warm::TITLE_REAL, 9, warm::measure_real),
     ("tls", warm::TITLE_TLS, 9, warm::measure_tls),
+    ("tls-real", warm::TITLE_TLS_REAL, 9, warm::measure_tls_real),
     ("memory", memory::TITLE, 1, memory::measure),
     ("package", package::TITLE, 1, package::measure),
     ("syscalls", syscalls::TITLE, 1, syscalls::measure),

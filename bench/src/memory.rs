@@ -1,6 +1,7 @@
 //! Peak memory.
 
 use crate::api::Api;
+use crate::exchange::Exchange;
 use crate::peers::{Peer, Place};
 use crate::results::{Goal, Section, Table};
 use crate::upstream::Upstream;
@@ -14,8 +15,10 @@ const LARGE: usize = 5_000_000;
 
 /// Measures each in turn: many small answers in one process, one large one in another.
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
-    let peers = [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
-    let (small, large) = (Upstream::start(80), Upstream::start(LARGE));
+    let peers = [Peer::Floor, Peer::Ask, Peer::Lean, Peer::Lambda, Peer::Node, Peer::Python];
+    let small = Upstream::start(Exchange::Light.answer());
+    let large =
+        Upstream::start(&Exchange::Light.answer().repeat(LARGE / Exchange::Light.answer().len()));
     let mut table = Table::new(&[
         "function",
         "peak RSS MB after 10,000 answers",
@@ -47,7 +50,7 @@ pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
 }
 
 fn peak(peer: Peer, place: &Place, upstream: &Upstream, answers: usize) -> anyhow::Result<f64> {
-    let mut api = Api::start();
+    let mut api = Api::start(Exchange::Light);
     let process = peer.start(place, &api, &upstream.url)?;
     api.round(answers)?;
     process.memory("VmHWM")

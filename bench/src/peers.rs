@@ -27,6 +27,7 @@ pub(crate) enum Peer {
     Ask,
     Bootstrap,
     Lambda,
+    Lean,
     Node,
     Python,
 }
@@ -38,6 +39,7 @@ impl Peer {
             Self::Ask => "`ask`",
             Self::Bootstrap => "`ask` through `bootstrap`",
             Self::Lambda => "`lambda_runtime` + reqwest",
+            Self::Lean => "`lambda_runtime` + hyper, lean",
             Self::Node => "the article's: Node.js + `request`",
             Self::Python => "Python + requests",
         }
@@ -87,6 +89,7 @@ impl Peer {
             Self::Ask => Command::new(place.dist.join("ask/ask")),
             Self::Bootstrap => Command::new(place.dist.join("ask/bootstrap")),
             Self::Lambda => Command::new(place.built.join("ask-lambda")),
+            Self::Lean => Command::new(place.built.join("ask-lean")),
             Self::Node => run("node".into(), "ask_node/index.js"),
             Self::Python => run(place.built.join("venv/bin/python"), "ask_python/main.py"),
         }

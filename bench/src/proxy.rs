@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::exchange::Exchange;
 use crate::peers::Place;
 use crate::proxies::{ALL, Proxy};
 use crate::results::{Goal, Section, Table};
@@ -87,7 +88,7 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
         how: format!(
             "POST, a JSON answer of {} bytes; the proxy on one core, wrk and the upstream on another; {rounds} \
              rounds, the median of each. All but direct write an access log.",
-            crate::upstream::completion(80).len()
+            crate::upstream::completion(Exchange::Light.answer()).len()
         ),
         table,
         goals: vec![

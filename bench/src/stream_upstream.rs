@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use crate::exchange::Exchange;
 use crate::upstream::{completion, json};
 
 /// The time that stamps count from.
@@ -52,7 +53,7 @@ where
 }
 
 async fn serve(mut stream: TcpStream) -> anyhow::Result<()> {
-    let answer = json(200, &[], completion(80));
+    let answer = json(200, &[], completion(Exchange::Light.answer()));
     let mut inbox = Inbox::new();
     while let Some(request) = inbox.next(&mut stream).await? {
         match streamed(request) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::api::Api;
+use crate::exchange::Exchange;
 use crate::peers::{Peer, Place};
 use crate::results::{Goal, Section, Table};
 use crate::upstream::Upstream;
@@ -31,12 +32,12 @@ const COSTLY: [&str; 12] = [
 
 /// Traces each, and counts the calls between two calls of `next`.
 pub(crate) fn measure(place: &Place, _: usize) -> anyhow::Result<Section> {
-    let upstream = Upstream::start(80);
+    let upstream = Upstream::start(Exchange::Light.answer());
     let mut table = Table::new(&["function", "calls", "which"]);
     let mut goals = Vec::new();
-    for peer in [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python] {
+    for peer in [Peer::Floor, Peer::Ask, Peer::Lean, Peer::Lambda, Peer::Node, Peer::Python] {
         let into = place.built.join("strace.log");
-        let mut api = Api::start();
+        let mut api = Api::start(Exchange::Light);
         let process = peer.trace(place, &api, &upstream.url, &into)?;
         api.round(2 * ANSWERS)?;
         process.end_traced()?;

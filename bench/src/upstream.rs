@@ -1,6 +1,7 @@
 //! The upstream of the event functions: it answers at once, over plain HTTP or TLS.
 
 use std::io::{BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -8,26 +9,33 @@ use testkit::{Authority, Endpoint, Request, accept_tls, http};
 
 /// An upstream, which serves until the value is dropped.
 pub(crate) struct Upstream {
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
     /// The value of `OPENAI_BASE_URL`.
     pub(crate) url: String,
 }
 
 impl Upstream {
-    /// Answers with `answer` bytes over plain HTTP.
-    pub(crate) fn start(answer: usize) -> Self {
+    /// Answers over plain HTTP.
+    pub(crate) fn start(answer: &str) -> Self {
         let reply = json(200, &[], completion(answer));
         let endpoint = Endpoint::start(move |stream| serve(stream, &reply));
-        Self { url: format!("http://{}/v1", endpoint.address()), _endpoint: endpoint }
+        Self { url: format!("http://{}/v1", endpoint.address()), endpoint }
     }
 
-    /// Does the same over TLS, and writes the root's certificate to a file.
-    pub(crate) fn start_tls(answer: usize, root: &Path) -> anyhow::Result<Self> {
+    /// Does the same over TLS with a certificate of an intermediate authority, and writes the root's
+    /// certificate to a file.
+    pub(crate) fn start_tls(answer: &str, root: &Path) -> anyhow::Result<Self> {
         let authority = Authority::new();
         std::fs::write(root, authority.pem()).context("write the root's certificate")?;
-        let (reply, config) = (json(200, &[], completion(answer)), authority.server("127.0.0.1"));
+        let config = authority.intermediate().server("127.0.0.1");
+        let reply = json(200, &[], completion(answer));
         let endpoint = Endpoint::start(move |stream| serve(accept_tls(&config, stream), &reply));
-        Ok(Self { url: format!("https://{}/v1", endpoint.address()), _endpoint: endpoint })
+        Ok(Self { url: format!("https://{}/v1", endpoint.address()), endpoint })
+    }
+
+    /// The address of the server.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.endpoint.address()
     }
 }
 
@@ -46,10 +54,10 @@ pub(crate) fn json(status: u16, headers: &[&str], body: impl AsRef<[u8]>) -> Vec
     http::response(status, &[&["Content-Type: application/json"], headers].concat(), body)
 }
 
-/// Returns a completion as providers write it, around an answer of `answer` bytes.
-pub(crate) fn completion(answer: usize) -> String {
-    let answer = "Rust is a language. ".repeat(answer.div_ceil(20));
+/// Returns a completion as providers write it.
+pub(crate) fn completion(answer: &str) -> String {
+    let answer = serde_json::Value::from(answer);
     format!(
-        r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-3.5-turbo-0125","choices":[{{"index":0,"message":{{"role":"assistant","content":"{answer}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":12,"completion_tokens":9,"total_tokens":21}}}}"#
+        r#"{{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"gpt-3.5-turbo-0125","choices":[{{"index":0,"message":{{"role":"assistant","content":{answer}}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":12,"completion_tokens":9,"total_tokens":21}}}}"#
     )
 }

@@ -1,13 +1,16 @@
 //! The time and CPU that a warm function adds to an answer.
 
 use crate::api::Api;
+use crate::exchange::Exchange;
 use crate::peers::{Peer, Place, ROOT};
 use crate::results::{Goal, Section, Table};
 use crate::stats::{median, micros, percentile, ratio};
 use crate::upstream::Upstream;
 
 pub(crate) const TITLE: &str = "Warm answer";
+pub(crate) const TITLE_REAL: &str = "Warm answer to a real event";
 pub(crate) const TITLE_TLS: &str = "Warm answer over TLS";
+pub(crate) const TITLE_TLS_REAL: &str = "Warm answer to a real event over TLS";
 
 /// Answers in each round.
 const ANSWERS: usize = 1000;
@@ -22,9 +25,9 @@ struct Measured {
 
 /// Measures over plain HTTP.
 pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let peers = [Peer::Floor, Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
-    let measured = measure_all(place, &peers, &Upstream::start(80), rounds)?;
-    let [floor, ask, lambda, ..] = &measured[..] else { anyhow::bail!("too few peers") };
+    let peers = [Peer::Floor, Peer::Ask, Peer::Lean, Peer::Lambda, Peer::Node, Peer::Python];
+    let upstream = Upstream::start(Exchange::Light.answer());
+    let measured = measure_all(place, &peers, Exchange::Light, &upstream, rounds)?;
     Ok(Section {
         title: TITLE,
         how: format!(
@@ -32,43 +35,92 @@ pub(crate) fn measure(place: &Place, rounds: usize) -> anyhow::Result<Section> {
              {ANSWERS}, each function on the same core and the stand-ins on another."
         ),
         table: table(&peers, &measured),
-        goals: vec![
-            Goal::at_most("p50 of `ask` to the floor", ratio(&ask.p50, &floor.p50), 1.15),
-            Goal::at_most("p50 of `ask` to `lambda_runtime`", ratio(&ask.p50, &lambda.p50), 1.0),
-            Goal::at_most("CPU of `ask` to `lambda_runtime`", ratio(&ask.cpu, &lambda.cpu), 1.0),
-        ],
+        goals: goals(&peers, &measured, 1.15, Peer::Lambda),
     })
 }
 
-/// Measures over TLS with a private root, on a connection that is kept.
-pub(crate) fn measure_tls(place: &Place, rounds: usize) -> anyhow::Result<Section> {
-    let peers = [Peer::Ask, Peer::Lambda, Peer::Node, Peer::Python];
-    let upstream = Upstream::start_tls(80, &place.built.join(ROOT))?;
-    let measured = measure_all(place, &peers, &upstream, rounds)?;
-    let [ask, lambda, ..] = &measured[..] else { anyhow::bail!("too few peers") };
+/// Measures a real event over plain HTTP.
+pub(crate) fn measure_real(place: &Place, rounds: usize) -> anyhow::Result<Section> {
+    let peers = [Peer::Floor, Peer::Ask, Peer::Lean, Peer::Lambda];
+    let upstream = Upstream::start(Exchange::Real.answer());
+    let measured = measure_all(place, &peers, Exchange::Real, &upstream, rounds)?;
     Ok(Section {
-        title: TITLE_TLS,
+        title: TITLE_REAL,
+        how: format!(
+            "As above, with an API Gateway's event of 1.1 kB and an answer of 500 bytes of Chinese and quotes. {rounds} \
+             rounds of {ANSWERS}."
+        ),
+        table: table(&peers, &measured),
+        goals: goals(&peers, &measured, 1.35, Peer::Lean),
+    })
+}
+
+/// Measures over TLS, on a connection that is kept.
+pub(crate) fn measure_tls(place: &Place, rounds: usize) -> anyhow::Result<Section> {
+    let peers = [Peer::Ask, Peer::Lean, Peer::Lambda, Peer::Node, Peer::Python];
+    measure_over_tls(place, &peers, Exchange::Light, Peer::Lambda, TITLE_TLS, rounds)
+}
+
+/// Measures a real event over TLS, on a connection that is kept.
+pub(crate) fn measure_tls_real(place: &Place, rounds: usize) -> anyhow::Result<Section> {
+    let peers = [Peer::Ask, Peer::Lean, Peer::Lambda];
+    measure_over_tls(place, &peers, Exchange::Real, Peer::Lean, TITLE_TLS_REAL, rounds)
+}
+
+fn measure_over_tls(
+    place: &Place,
+    peers: &[Peer],
+    exchange: Exchange,
+    rival: Peer,
+    title: &'static str,
+    rounds: usize,
+) -> anyhow::Result<Section> {
+    let upstream = Upstream::start_tls(exchange.answer(), &place.built.join(ROOT))?;
+    let measured = measure_all(place, peers, exchange, &upstream, rounds)?;
+    Ok(Section {
+        title,
         how: format!(
             "As above, the upstream over TLS 1.3 with a private root, the connection kept; ratios to `ask`. {rounds} \
              rounds of {ANSWERS}."
         ),
-        table: table(&peers, &measured),
-        goals: vec![
-            Goal::at_most("p50 of `ask` to `lambda_runtime`", ratio(&ask.p50, &lambda.p50), 1.0),
-            Goal::at_most("CPU of `ask` to `lambda_runtime`", ratio(&ask.cpu, &lambda.cpu), 1.0),
-        ],
+        table: table(peers, &measured),
+        goals: goals(peers, &measured, f64::INFINITY, rival),
     })
+}
+
+/// The goals of `ask`: its time to the floor's, if that is measured, and to a rival's.
+fn goals(peers: &[Peer], measured: &[Measured], to_floor: f64, rival: Peer) -> Vec<Goal> {
+    let find = |peer| peers.iter().zip(measured).find(|(other, _)| **other == peer);
+    let (Some((_, ask)), Some((rival, theirs))) = (find(Peer::Ask), find(rival)) else {
+        return Vec::new();
+    };
+    let mut goals = Vec::new();
+    if let Some((_, floor)) = find(Peer::Floor) {
+        goals.push(Goal::at_most(
+            "p50 of `ask` to the floor",
+            ratio(&ask.p50, &floor.p50),
+            to_floor,
+        ));
+    }
+    let name = rival.name();
+    for (what, ratio) in
+        [("p50", ratio(&ask.p50, &theirs.p50)), ("CPU", ratio(&ask.cpu, &theirs.cpu))]
+    {
+        goals.push(Goal::at_most(&format!("{what} of `ask` to {name}"), ratio, 1.0));
+    }
+    goals
 }
 
 fn measure_all(
     place: &Place,
     peers: &[Peer],
+    exchange: Exchange,
     upstream: &Upstream,
     rounds: usize,
 ) -> anyhow::Result<Vec<Measured>> {
     let mut running = Vec::new();
     for peer in peers {
-        let mut api = Api::start();
+        let mut api = Api::start(exchange);
         let process = peer.start(place, &api, &upstream.url)?;
         api.round(ANSWERS)?;
         running.push((api, process, Measured::default()));
