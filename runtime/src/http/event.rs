@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -81,8 +83,8 @@ impl Members<'_> {
     }
 }
 
-/// An object whose values are parsed one by one.
-#[derive(Default, Deserialize)]
+/// An object whose values are parsed one by one. Of a member that comes twice, the last one counts.
+#[derive(Deserialize)]
 struct Object<'a>(#[serde(borrow)] BTreeMap<Text<'a>, &'a RawValue>);
 
 /// Parses an HTTP event. Returns `None` if the event is other JSON.
@@ -210,23 +212,49 @@ fn encode(text: &str, all: bool, query: &mut String) {
 
 /// Reads the headers. Invalid ones are skipped, so that they do not fail the event.
 fn headers(member: Option<&RawValue>) -> HeaderMap {
-    let object = member.and_then(|member| serde_json::from_str::<Object<'_>>(member.get()).ok());
-    let object = object.unwrap_or_default().0;
-    // If the map cannot hold as many, the loop below skips the rest.
-    let mut headers = HeaderMap::try_with_capacity(object.len()).unwrap_or_default();
-    for (name, value) in object {
-        let Ok(name) = HeaderName::try_from(&*name.0) else {
-            continue;
-        };
-        // An invalid value is skipped.
-        let _ = for_each_text(value, |value| {
-            if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
-                // Headers beyond the map's maximum of 32,768 are skipped.
-                let _ = headers.try_append(&name, value);
+    let headers = member.map(|member| serde_json::from_str::<Headers>(member.get()));
+    headers.and_then(Result::ok).unwrap_or_default().0
+}
+
+/// The headers, parsed without a map in between: most of an event is headers.
+#[derive(Default)]
+struct Headers(HeaderMap);
+
+impl<'de> Deserialize<'de> for Headers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct HeadersVisitor;
+
+        impl<'de> Visitor<'de> for HeadersVisitor {
+            type Value = Headers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
             }
-        });
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Headers, A::Error> {
+                let mut headers = HeaderMap::with_capacity(24);
+                while let Some((name, value)) = members.next_entry::<Text<'de>, &RawValue>()? {
+                    add_header(&mut headers, &name.0, value);
+                }
+                Ok(Headers(headers))
+            }
+        }
+
+        deserializer.deserialize_map(HeadersVisitor)
     }
-    headers
+}
+
+fn add_header(headers: &mut HeaderMap, name: &str, value: &RawValue) {
+    let Ok(name) = HeaderName::try_from(name) else {
+        return;
+    };
+    // An invalid value is skipped.
+    let _ = for_each_text(value, |value| {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            // Headers beyond the map's maximum of 32,768 are skipped.
+            let _ = headers.try_append(&name, value);
+        }
+    });
 }
 
 /// Reads the body: text, or base64 if `isBase64Encoded` is true. A body that is not a string, as
@@ -270,6 +298,10 @@ fn for_each_text<'a>(
 ) -> serde_json::Result<()> {
     let text = |value: &'a RawValue| match value.get() {
         "true" | "null" => Ok(None),
+        // Without escapes, the text is what stands between the quotes.
+        json if json.starts_with('"') && !json.contains('\\') => {
+            Ok(Some(json[1..json.len() - 1].into()))
+        }
         json if json.starts_with('"') => {
             serde_json::from_str::<Text<'_>>(json).map(|text| Some(text.0))
         }
