@@ -1,5 +1,6 @@
 //! The documents: complete tables, one outline in both languages, links that resolve.
 
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 use ask_core::format::Format;
@@ -68,8 +69,7 @@ fn error_tables_list_every_code() {
     let listed = |text: &str| -> Vec<(String, String)> {
         let is_code = |text: &str| text.chars().all(|char| char == '_' || char.is_lowercase());
         let rows = rows(text).into_iter();
-        let rows =
-            rows.filter(|(code, cell)| is_code(code) && cell.starts_with(char::is_numeric));
+        let rows = rows.filter(|(code, cell)| is_code(code) && cell.starts_with(char::is_numeric));
         rows.map(|(code, cell)| (code.to_owned(), cell.replace('、', ", "))).collect()
     };
     for (document, source) in
@@ -98,6 +98,28 @@ fn http_api_names_headers_formats_and_question_names() {
     let words: Vec<_> = headers.into_iter().chain(formats).chain(names).chain(questions).collect();
     let check = |(file, text): (String, String)| lacks(&file, &text, words.clone());
     assert_none(both("http-api.md").into_iter().flat_map(check).collect());
+}
+
+/// Returns the words after each occurrence of a prefix in a source file, if the file exists.
+fn words_after(file: &str, prefix: &str) -> Vec<String> {
+    let source = fs::read_to_string(Path::new(ROOT).join(file)).unwrap_or_default();
+    let is_word = |char: char| char == '-' || char.is_ascii_lowercase();
+    let words = source.split(prefix).skip(1);
+    let words = words.filter_map(|rest| rest.split(|char| !is_word(char)).next());
+    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn documents_name_every_option_and_attribute() {
+    for (document, file, prefix, shown) in [
+        ("cli.md", "src/terminal/help.rs", "--", "--"),
+        ("usage.md", "core/src/response/page/widget.js", "option.", "data-"),
+    ] {
+        let words = words_after(file, prefix);
+        let words: Vec<_> = words.iter().map(|word| format!("`{shown}{word}")).collect();
+        let check = |(file, text): (String, String)| lacks(&file, &text, words.clone());
+        assert_none(both(document).into_iter().flat_map(check).collect());
+    }
 }
 
 /// Returns the lines outside code blocks, with their numbers and without inline code. The opening
