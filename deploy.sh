@@ -31,7 +31,7 @@ if ! [ -e ask.env ]; then
 fi
 
 target=${CARGO_TARGET_DIR:-target}
-cargo build -q --locked -p envfile -p scf-deploy -p scf-ask
+cargo build --locked -p envfile -p scf-deploy -p scf-ask
 deploy() { "$target/debug/scf-deploy" "$@"; }
 setting() { "$target/debug/envfile" ask.env "$@"; }
 
@@ -74,8 +74,10 @@ ASK_TOKEN=$token "$target/debug/ask" --url "$url" -- "$question"
 echo
 name=ASK_PUBLIC_TOKEN
 [ -n "$(setting "$name")" ] || name=ASK_TOKEN
+# The first token of the list.
+first="s/^$name=\"*\([^,\"]*\).*/\1/p"
 printf '%s\n' "curl -G '$url/' --data-urlencode 'question=hello' \\" \
-    "    -H \"Authorization: Bearer \$(sed -n 's/^$name=//p' ask.env | tail -n 1)\""
+    "    -H \"Authorization: Bearer \$(sed -n '$first' ask.env | tail -n 1)\""
 # The link holds the token, so it stays out of files and pipes.
 if [ -t 1 ] && [ "$name" = ASK_PUBLIC_TOKEN ]; then
     echo

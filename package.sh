@@ -40,9 +40,11 @@ CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS--remap-path-prefix=$target_dir=
 CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
 export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
-# pack PACKAGE BINARY START: packs the binary and its start file into dist/BINARY.zip.
+# pack PACKAGE BINARY START [OPTION]: builds the binary with this option of cargo, and packs it with
+# its start file into dist/BINARY.zip.
 pack() {
-    $build --release --locked --target "$target" --target-dir "$target_dir" -p "$1" --bin "$2"
+    $build --release --locked --target "$target" --target-dir "$target_dir" ${4:+"$4"} \
+        -p "$1" --bin "$2"
     rm -rf "dist/$2" "dist/$2.zip"
     mkdir -p "dist/$2"
     cp "$3" "$target_dir/$target/release/$2" "dist/$2/"
@@ -56,7 +58,8 @@ pack() {
 pack_ask() (
     CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS$(printf '\037')-Crelocation-model=static
     export CARGO_PROFILE_RELEASE_OPT_LEVEL=s
-    pack scf-ask ask bootstrap
+    # Without the command line, which no function runs.
+    pack scf-ask ask bootstrap --no-default-features
 )
 
 case "${1:-all}" in

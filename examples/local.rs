@@ -1,8 +1,9 @@
-//! Runs the event function on the local platform: `cargo run --example local`.
+//! Runs the functions on the local platform: `cargo run --example local`, and with `-- --web` the
+//! Web function instead of the event function.
 //!
-//! Each request becomes an event for the function, which runs in a process of its own. Without
-//! `OPENAI_API_KEY`, a built-in model answers and says so. `HOST` and `PORT` set the address. The
-//! other settings go to the function.
+//! The function runs in a process of its own. Each request becomes an event for the event function,
+//! or goes to the Web function. Without `OPENAI_API_KEY`, a built-in model answers and says so.
+//! `HOST` and `PORT` set the address. The other settings go to the function.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -11,15 +12,21 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use ask_core::settings::{Origins, VARIABLES};
-use scf_emulator::{Console, Function};
+use scf_emulator::{Console, Function, Kind, Line};
 use serde_json::{Value, json};
+
+/// Address of the Web function: the emulator reaches it, and other machines do not.
+const WEB_HOST: &str = if cfg!(target_os = "linux") { "127.0.0.2" } else { "127.0.0.1" };
 
 fn main() -> ExitCode {
     // The local platform starts this program as the function.
     if env::var_os("SCF_RUNTIME_API").is_some() {
         return scf_ask::run_function();
+    }
+    if env::var_os("TENCENTCLOUD_RUNENV").is_some() {
+        return ask_web::run();
     }
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -31,6 +38,11 @@ fn main() -> ExitCode {
 }
 
 fn serve() -> anyhow::Result<()> {
+    let is_web = match env::args().nth(1).as_deref() {
+        None => false,
+        Some("--web") => true,
+        Some(argument) => bail!("unexpected argument {argument:?} (use --web or none)"),
+    };
     let settings = ask_core::Settings::read(|name| env::var_os(name));
     let listen = settings.listen.map_err(|error| anyhow::anyhow!(error.summary().en))?;
     let mut function = Function::new(env::current_exe().context("finding this program")?);
@@ -48,16 +60,26 @@ fn serve() -> anyhow::Result<()> {
         function.env.push(("OPENAI_API_KEY".into(), "key".into()));
         function.env.push(("NO_PROXY".into(), "*".into()));
     }
+    if is_web {
+        // Any free port.
+        let port = TcpListener::bind((WEB_HOST, 0))?.local_addr()?.port();
+        function.kind = Kind::Web { port };
+        function.env.push(("HOST".into(), WEB_HOST.into()));
+        function.env.push(("PORT".into(), port.to_string()));
+    }
 
     let mut platform = scf_emulator::Settings::new(function);
     platform.signals = true;
-    platform.console = Some(Console::new(|line| eprintln!("{line}")));
+    platform.console = Some(Console::new(print));
     platform.hosts = settings.hosts;
     platform.origins = match settings.origins {
         Origins::Unset => Vec::new(),
         Origins::Any => vec!["*".into()],
         Origins::List(origins) => origins,
     };
+    if is_web {
+        platform.concurrency = 20;
+    }
     let host = listen.host.trim_start_matches('[').trim_end_matches(']');
     let emulator = platform.start((host, listen.port))?;
     let url = emulator.url();
@@ -69,6 +91,18 @@ fn serve() -> anyhow::Result<()> {
     }
     emulator.wait();
     Ok(())
+}
+
+/// Prints a line, with the names of the settings that allow a rejected request.
+fn print(line: &Line) {
+    let text = line.to_string();
+    let text = text.replace("--allow-origin", "ASK_ORIGINS").replace("--allow-host", "ASK_HOSTS");
+    // Fails only if standard error is closed.
+    let _ = writeln!(io::stderr(), "{text}");
+    if text.contains(r#""code":"origin""#) {
+        let hint = "A page of another site was refused. Set ASK_ORIGINS to allow its origin.";
+        let _ = writeln!(io::stderr(), "{hint}");
+    }
 }
 
 /// Starts a model that repeats the question, with the protocol of a real one.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ask_core::access::{RateLimiter, parse_address};
 use ask_core::access_log::{LogEntry, exit_line, millis, open_line, setting_error_line};
-use ask_core::completion::{Cooldowns, CurrentTime, Message, Retry, budget, request};
+use ask_core::completion::{Cooldowns, Message, Retry, budget, request};
 use ask_core::json::replace_lone_surrogates;
-use ask_core::request::{RequestContext, single};
+use ask_core::request::RequestContext;
 use ask_core::settings::{Redactor, ReplyForm};
 use ask_core::{Answer, AskRequest, Failure, Settings};
 use ask_host::{print_line, random, random_id};
@@ -16,6 +16,7 @@ use http::{Request, Response};
 use scf_runtime::Context;
 use scf_runtime::http::{Event, MAX_REPLY, envelope};
 
+use crate::attempts::first_success;
 use crate::upstream::UpstreamClient;
 
 /// Handles events one by one.
@@ -121,20 +122,6 @@ impl Handler {
         Ok(reply)
     }
 
-    /// Answers one question of a command line.
-    ///
-    /// # Errors
-    /// The failure of the question.
-    pub(crate) fn answer_one(&mut self, question: &str) -> Result<String, Failure> {
-        if let Some(error) = self.settings.error() {
-            return Err(Failure::Config(error));
-        }
-        let messages = single(question, &self.settings)?;
-        let deadline = Instant::now() + budget(&self.settings, None);
-        self.complete(&messages, None, deadline, &mut CallStats::default())
-            .map(|answer| answer.text)
-    }
-
     fn check_rate(&mut self, address: Option<IpAddr>) -> Result<(), Failure> {
         match (address, self.settings.rate) {
             (Some(address), Some(rate)) => self.rate_limiter.check(address, rate, Instant::now()),
@@ -181,23 +168,13 @@ impl Handler {
         let settings = &self.settings;
         let start = Instant::now();
         let mut retry = Retry::new(settings, model, &self.cooldowns, start, random());
-        let answer = loop {
+        let attempt = |retry: &Retry| {
             let (key, model) = (retry.key(), retry.model());
             let request = || request(settings, key, model, messages, settings.partial);
-            let error = match upstream.complete(request, settings.partial, deadline) {
-                Ok(answer) => break Ok(answer),
-                Err(error) => error,
-            };
-            let now = CurrentTime {
-                instant: Instant::now(),
-                system: SystemTime::now(),
-                remaining: Some(deadline.saturating_duration_since(Instant::now())),
-            };
-            match retry.next_attempt(error, &mut self.cooldowns, now, random()) {
-                Ok(wait) => thread::sleep(wait),
-                Err(failure) => break Err(failure),
-            }
+            upstream.complete(request, settings.partial, deadline)
         };
+        let answer =
+            first_success(&mut retry, &mut self.cooldowns, deadline, thread::sleep, attempt);
         stats.attempts = retry.attempts;
         stats.upstream = start.elapsed();
         stats.model = retry.model().to_owned();

@@ -1,18 +1,24 @@
 //! The event function `ask`: answers a question in an event with a chat model.
 //!
-//! [`run_function`] runs it on SCF, [`terminal::ask`] answers one question on a command line.
+//! [`run_function`] runs it on SCF, [`run_command`] is the command line.
 //!
 //! # Map
 //!
 //! - `handler`: an event in, a reply out, a line in the log.
+//! - `terminal/`: the command line, under the feature of that name. `packaged` is in its place
+//!   without it, as in the package.
+//! - `attempts`: the attempts at one question.
 //! - `upstream/`: the upstream over ureq.
-//! - `terminal/`: commands.
 //!
 //! What a request means and what a response looks like is in [`ask_core`], the event loop in
 //! [`scf_runtime`].
 
+mod attempts;
 mod handler;
-pub mod terminal;
+#[cfg(not(feature = "terminal"))]
+mod packaged;
+#[cfg(feature = "terminal")]
+mod terminal;
 mod upstream;
 
 use std::env;
@@ -21,6 +27,10 @@ use std::process::ExitCode;
 use ask_core::Settings;
 
 use handler::Handler;
+#[cfg(not(feature = "terminal"))]
+pub use packaged::run as run_command;
+#[cfg(feature = "terminal")]
+pub use terminal::run as run_command;
 
 /// Handles events until the runtime API fails for good.
 ///

@@ -2,24 +2,25 @@
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderMap, header, request::Parts};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, header, request::Parts};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::{invocation::new_request_id, settings::Trigger};
+use crate::{buffer::Buffer, invocation::new_request_id, settings::Trigger};
 
-/// Converts a request to the event of the trigger. Size limits are not checked.
-pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAddr) -> Value {
+/// Converts a request to the event of the trigger, as JSON. Size limits are not checked.
+pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: Buffer, peer: IpAddr) -> Buffer {
     let method = head.method.as_str();
     // A body that is not UTF-8 becomes base64. This is documented for API Gateway only
     // (https://cloud.tencent.com/document/product/583/12513) and assumed for Function URLs.
-    let (body, base64) = match std::str::from_utf8(body) {
+    let (text, base64) = match str::from_utf8(&body) {
         Ok(text) => (text.to_owned(), false),
-        Err(_) => (BASE64_STANDARD.encode(body), true),
+        Err(_) => (BASE64_STANDARD.encode(&*body), true),
     };
+    drop(body);
     let mut event = json!({
-        "body": body,
+        "body": Value::Null,
         "headers": headers(&head.headers),
         "httpMethod": method,
         "path": head.uri.path(),
@@ -52,7 +53,9 @@ pub(crate) fn from_http(trigger: Trigger, head: &Parts, body: &[u8], peer: IpAdd
             });
         }
     }
-    event
+    // Moved: `json!` would copy it.
+    event["body"] = Value::String(text);
+    event.to_string().as_bytes().into()
 }
 
 /// Converts headers: lower-case names, repeated values joined. A client's `x-scf-*` headers are

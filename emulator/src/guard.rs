@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use axum::http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, Method, header, request::Parts, uri::Authority};
 
 /// Rejects DNS rebinding and cross-site requests, so that no page in the user's browser can use a
 /// server on loopback.
@@ -23,14 +23,14 @@ impl Guard {
             && !is_loopback(host)
             && !self.hosts.iter().any(|allowed| is_same_host(allowed, host))
         {
-            return Err(format!("Host {host:?} is not allowed"));
+            return Err(format!("Host {host:?} is not allowed (see --allow-host)"));
         }
         if self.origins.iter().any(|origin| origin == "*") {
             return Ok(());
         }
         match text(headers, header::ORIGIN) {
             Some(origin) if !self.is_allowed(origin, headers) => {
-                return Err(format!("origin {origin:?} is not allowed"));
+                return Err(format!("origin {origin:?} is not allowed (see --allow-origin)"));
             }
             Some(_) => return Ok(()),
             None => {}
@@ -46,7 +46,7 @@ impl Guard {
             _ => false,
         };
         match forbidden {
-            true => Err("cross-site request is not allowed".to_owned()),
+            true => Err("cross-site request is not allowed (see --allow-origin)".to_owned()),
             false => Ok(()),
         }
     }

@@ -1,111 +1,152 @@
-//! The trigger: HTTP requests become events, and replies become HTTP responses.
+//! The HTTP server for clients: requests become events or go to a Web function.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Instant};
-
-use axum::{
-    Router,
-    body::Body,
-    extract::{ConnectInfo, Request, State},
-    http::{StatusCode, request::Parts},
-    response::{IntoResponse, Response},
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Once},
 };
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode, header, request::Parts};
+use hyper::upgrade;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, oneshot},
 };
 
 use crate::{
+    access_line::AccessLine,
+    body::{self, BodyError, Reply, RequestBody},
+    cloud_api,
+    control::Control,
     event,
     guard::Guard,
-    http::{self, BodyError},
-    invocation::{Failure, Invocation},
+    instance::QueuedEvent,
+    invocation::{Failure, Invocation, new_request_id},
     log::Log,
-    platform::QueuedEvent,
-    reply,
+    reply, server,
     settings::Trigger,
+    web_function::WebFunction,
+    web_proxy::WebRequest,
 };
 
-/// The HTTP server of a trigger.
+/// Printed once for a script, which may be written for AWS Lambda.
+const QUERY_HINT: &str = "the query is in the event's `queryString`; `queryStringParameters`, as \
+                          AWS Lambda has it, is not filled";
+
+/// The HTTP server for clients.
+#[derive(Clone)]
 pub(crate) struct HttpTrigger {
     pub(crate) trigger: Trigger,
     /// Set on loopback addresses only. On others, access control is up to the function.
-    pub(crate) guard: Option<Guard>,
-    pub(crate) queue: mpsc::UnboundedSender<QueuedEvent>,
+    pub(crate) guard: Option<Arc<Guard>>,
+    pub(crate) backend: Backend,
+    /// Set if the function may look for the query in the wrong place.
+    pub(crate) query_hint: Option<Arc<Once>>,
     pub(crate) log: Arc<Log>,
 }
 
+/// The function behind the server.
+#[derive(Clone)]
+pub(crate) enum Backend {
+    Event(mpsc::UnboundedSender<QueuedEvent>),
+    Web(Arc<WebFunction>),
+}
+
 impl HttpTrigger {
-    /// Serves clients forever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        let router = Router::new().fallback(respond).with_state(Arc::new(self));
-        http::serve(listener, router).await
+    /// Serves clients until the platform stops.
+    pub(crate) async fn serve(self, listener: TcpListener, control: Control) {
+        let log = self.log.clone();
+        let respond = move |request, peer| {
+            let trigger = self.clone();
+            async move { trigger.respond(request, peer).await }
+        };
+        server::serve(listener, log, control, respond).await;
     }
 
-    /// Invokes the function. Returns `None` if the request is incomplete or the platform has
-    /// stopped. In both cases there is no client to respond to.
-    async fn invoke(&self, head: &Parts, body: Body, peer: SocketAddr) -> Option<Invocation> {
-        let body = match http::read_body(body).await {
+    async fn respond(&self, mut request: Request<RequestBody>, peer: SocketAddr) -> Reply {
+        let peer = peer.ip().to_canonical();
+        let upgrade = request.headers().contains_key(header::UPGRADE);
+        let upgrade = upgrade.then(|| upgrade::on(&mut request));
+        let (head, body) = request.into_parts();
+        let mut line = AccessLine::new(&self.log, &head);
+        if let Some(Err(error)) = self.guard.as_ref().map(|guard| guard.check(&head)) {
+            self.log.platform(format!("rejected with 403: {error}"));
+            return line.end(body::text(StatusCode::FORBIDDEN, error + "\n"));
+        }
+        if head.method == Method::POST
+            && let Some(action) = head.headers.get(cloud_api::ACTION)
+        {
+            let events = match &self.backend {
+                Backend::Event(events) => Some(events),
+                Backend::Web(_) => None,
+            };
+            return line.end(cloud_api::respond(action, body, events).await);
+        }
+        let request_id = new_request_id();
+        line.set_request_id(&request_id);
+        match &self.backend {
+            Backend::Event(events) => {
+                let invocation = self.invoke(events, &head, body, peer, request_id).await;
+                line.end(self.event_response(invocation))
+            }
+            Backend::Web(function) => {
+                let request = WebRequest { request_id, head, body, peer, upgrade };
+                function.clone().forward(request, line).await
+            }
+        }
+    }
+
+    /// Invokes an event function.
+    async fn invoke(
+        &self,
+        events: &mpsc::UnboundedSender<QueuedEvent>,
+        head: &Parts,
+        body: RequestBody,
+        peer: IpAddr,
+        request_id: String,
+    ) -> Invocation {
+        let body = match body.read().await {
             Ok(body) => body,
-            Err(BodyError::Incomplete) => return None,
-            Err(BodyError::TooLarge) => {
-                return Some(Invocation::failed(Failure::event_too_large()));
+            Err(error) => {
+                let failure = match error {
+                    BodyError::TooLarge => Failure::event_too_large(),
+                    BodyError::Incomplete => Failure::incomplete_request(),
+                };
+                return Invocation::failed(request_id, failure);
             }
         };
-        let event = event::from_http(self.trigger, head, &body, peer.ip().to_canonical());
+        if let Some(hint) = self.query_hint.as_ref().filter(|_| head.uri.query().is_some()) {
+            hint.call_once(|| self.log.platform(QUERY_HINT));
+        }
+        let event = event::from_http(self.trigger, head, body, peer);
         let (done, invocation) = oneshot::channel();
-        let event = event.to_string().into();
-        self.queue.send(QueuedEvent { event, done }).ok()?;
-        invocation.await.ok()
+        let event =
+            QueuedEvent { request_id: request_id.clone(), event: Bytes::from_owner(event), done };
+        // Fails only if the platform has stopped. Then the event is dropped.
+        let _ = events.send(event);
+        let stopped = |_| Invocation::failed(request_id, Failure::stopped());
+        invocation.await.unwrap_or_else(stopped)
     }
 
-    fn response(&self, invocation: Invocation) -> Response {
-        let failure = match invocation.reply {
+    fn event_response(&self, invocation: Invocation) -> Reply {
+        let Invocation { request_id, reply, log, .. } = invocation;
+        match reply {
             Ok(reply) => {
-                let (response, error) = reply::to_http(self.trigger, reply, &invocation.request_id);
+                let (response, error) = reply::to_http(self.trigger, reply, &request_id);
                 if let Some(error) = error {
                     self.log.platform(error);
                 }
-                return response;
+                response
             }
-            Err(failure) => failure,
-        };
-        let status = match (self.trigger, failure.status) {
-            // API Gateway returned 200 for a timeout of the function
-            // (https://cloud.tencent.com/document/product/583/12513).
-            (Trigger::ApiGateway | Trigger::ApiGatewayPassthrough, 433) => StatusCode::OK,
-            (_, status) => {
-                StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+            Err(failure) => {
+                let mut response = body::failure(&failure, &request_id, &log);
+                // API Gateway returned 200 for a timeout of the function
+                // (https://cloud.tencent.com/document/product/583/12513).
+                if self.trigger != Trigger::FunctionUrl && failure.status == 433 {
+                    *response.status_mut() = StatusCode::OK;
+                }
+                response
             }
-        };
-        reply::json_response(status, &failure.body(&invocation.request_id, &invocation.log))
-    }
-}
-
-async fn respond(
-    State(trigger): State<Arc<HttpTrigger>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    request: Request,
-) -> Response {
-    let started = Instant::now();
-    let (head, body) = request.into_parts();
-    let forbidden = trigger.guard.as_ref().and_then(|guard| guard.check(&head).err());
-    let mut request_id = "no event".to_owned();
-    let response = match forbidden {
-        Some(error) => {
-            let text = format!("{error}; the emulator's settings can allow it\n");
-            (StatusCode::FORBIDDEN, text).into_response()
         }
-        None => match trigger.invoke(&head, body, peer).await {
-            Some(invocation) => {
-                request_id.clone_from(&invocation.request_id);
-                trigger.response(invocation)
-            }
-            None => StatusCode::BAD_REQUEST.into_response(),
-        },
-    };
-    // The query is left out: it may hold a token.
-    let (method, path, status) = (&head.method, head.uri.path(), response.status().as_u16());
-    let ms = started.elapsed().as_millis();
-    trigger.log.platform(format!("{method} {path} {status} {ms} ms, {request_id}"));
-    response
+    }
 }

@@ -16,34 +16,52 @@
 //!
 //! # Modules
 //!
-//! - `settings`: the function and how to run it
-//! - `emulator`: starts and stops everything below, on one thread
-//! - `http_trigger`: HTTP requests become events (`event`), replies become responses (`reply`)
-//! - `platform`: handles one event at a time and manages the instance
-//! - `process`: the function's processes and their output (`pipe`)
-//! - `runtime_api`: the four calls of the function
-//! - `state`: events and replies between `platform` and `runtime_api`
-//! - `invocation`: the result of an event
-//! - `guard`: rejects requests of other sites' pages
-//! - `http`: reads bodies and serves connections, for both servers
-//! - `log`: lines of output, of the function and the emulator
+//! - `settings`: the function and how to run it; `package`: its code
+//! - `emulator`: the handle; `platform`: everything on the emulator's thread; `control`: stop and
+//!   restart
+//! - `http_trigger`: the server for clients; `guard` rejects requests of other sites' pages,
+//!   `access_line` logs each request
+//! - event functions: HTTP requests become events (`event`), replies become responses (`reply`);
+//!   `cloud_api` invokes as tccli and the SDKs do; `pool` distributes events among `instance`s;
+//!   `runtime_api` serves the four calls of the function; `state` is between the two
+//! - Web functions: `web_function` is the instance, `web_proxy` passes requests on, with
+//!   `web_headers`
+//! - `launcher` starts `process`es with their `environment`, and ends them, even if the emulator is
+//!   killed (`watchdog`); `processes` reads `/proc`; `pipe` reads their output
+//! - `invocation`: the result of an event, and its report line
+//! - `server`, `body` and `buffer`: HTTP for both servers; `log`: lines of output
 
+mod access_line;
+mod body;
+mod buffer;
+mod cloud_api;
+mod control;
 mod emulator;
+mod environment;
 mod event;
 mod guard;
-mod http;
 mod http_trigger;
+mod instance;
 mod invocation;
+mod launcher;
 mod log;
+mod package;
 mod pipe;
 mod platform;
+mod pool;
 mod process;
+mod processes;
 mod reply;
 mod runtime_api;
+mod server;
 mod settings;
 mod state;
+mod watchdog;
+mod web_function;
+mod web_headers;
+mod web_proxy;
 
 pub use emulator::Emulator;
 pub use invocation::{Failure, Invocation, MAX_BYTES};
 pub use log::{Console, Line, Source};
-pub use settings::{Function, Limits, Settings, Trigger};
+pub use settings::{Function, Kind, Limits, Settings, Trigger};

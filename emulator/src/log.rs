@@ -3,7 +3,13 @@
 use std::{
     collections::VecDeque,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, channel, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A line of output.
@@ -35,14 +41,24 @@ impl fmt::Display for Line {
     }
 }
 
-/// A callback for each line of output. The emulator's thread calls it and waits for it to return.
+/// A callback for each line of output. It runs on a thread of its own and may block: then lines
+/// are dropped, and their number is printed later.
 #[derive(Clone)]
-pub struct Console(pub Arc<dyn Fn(&Line) + Send + Sync>);
+pub struct Console {
+    print: Arc<dyn Fn(&Line) + Send + Sync>,
+    is_split: bool,
+}
 
 impl Console {
-    /// Calls `print` for each line.
+    /// Calls `print` for each line, in order.
     pub fn new(print: impl Fn(&Line) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(print))
+        Self { print: Arc::new(print), is_split: false }
+    }
+
+    /// Calls `print` on two threads: one for lines of standard output, one for the others. If one
+    /// of them blocks, the other goes on.
+    pub fn split(print: impl Fn(&Line) + Send + Sync + 'static) -> Self {
+        Self { is_split: true, ..Self::new(print) }
     }
 }
 
@@ -52,26 +68,38 @@ impl fmt::Debug for Console {
     }
 }
 
-/// Maximum number of lines kept. The oldest ones are dropped.
+/// Maximum number of lines kept, and of their bytes. The oldest ones are dropped.
 const MAX_LINES: usize = 10_000;
+const MAX_BYTES: usize = 16 * 1024 * 1024;
+
+/// Maximum number of lines that wait for a [`Console`].
+const MAX_QUEUED: usize = 2_000;
+
+/// Time for the last lines on the console.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The last lines of an emulator, oldest first.
 #[derive(Debug)]
 pub(crate) struct Log {
     lines: Mutex<Lines>,
-    console: Option<Console>,
+    printers: Mutex<Vec<Printer>>,
 }
 
 #[derive(Debug, Default)]
 struct Lines {
-    kept: VecDeque<Line>,
+    kept: VecDeque<Arc<Line>>,
+    bytes: usize,
     /// Number of all lines ever, so that a position stays valid after old lines are dropped.
     count: usize,
 }
 
 impl Log {
     pub(crate) fn new(console: Option<Console>) -> Self {
-        Self { lines: Mutex::default(), console }
+        let printers = console.iter().flat_map(|console| {
+            let number = if console.is_split { 2 } else { 1 };
+            (0..number).map(|_| Printer::start(console.print.clone()))
+        });
+        Self { lines: Mutex::default(), printers: Mutex::new(printers.collect()) }
     }
 
     /// Adds a line of the emulator.
@@ -80,26 +108,30 @@ impl Log {
     }
 
     pub(crate) fn push(&self, source: Source, text: String) {
-        let line = Line { source, text };
-        if let Some(Console(print)) = &self.console {
-            print(&line);
+        let line = Arc::new(Line { source, text });
+        let mut lines = lock(&self.lines);
+        match lock(&self.printers).as_slice() {
+            [] => {}
+            [stdout, _] if source == Source::Stdout => stdout.print(&line),
+            [.., printer] => printer.print(&line),
         }
-        let mut lines = self.lines();
-        if lines.kept.len() == MAX_LINES {
-            lines.kept.pop_front();
-        }
+        lines.bytes += line.text.len();
         lines.kept.push_back(line);
         lines.count += 1;
+        while lines.kept.len() > MAX_LINES || lines.bytes > MAX_BYTES {
+            let dropped = lines.kept.pop_front();
+            lines.bytes -= dropped.map_or(0, |line| line.text.len());
+        }
     }
 
     /// Returns the current end of the log, a position for [`Log::function_lines_since`].
     pub(crate) fn end(&self) -> usize {
-        self.lines().count
+        lock(&self.lines).count
     }
 
     /// Returns the function's lines after `position`.
     pub(crate) fn function_lines_since(&self, position: usize) -> Vec<String> {
-        let lines = self.lines();
+        let lines = lock(&self.lines);
         let dropped = lines.count - lines.kept.len();
         lines
             .kept
@@ -111,11 +143,59 @@ impl Log {
     }
 
     pub(crate) fn all(&self) -> Vec<Line> {
-        self.lines().kept.iter().cloned().collect()
+        lock(&self.lines).kept.iter().map(|line| (**line).clone()).collect()
     }
 
-    fn lines(&self) -> MutexGuard<'_, Lines> {
-        // The lines are valid even after a panic: only complete lines are pushed.
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until the console has all lines, for [`FLUSH_TIMEOUT`] at most. Later lines are not
+    /// printed.
+    pub(crate) fn flush(&self) {
+        let deadline = Instant::now() + FLUSH_TIMEOUT;
+        for printer in lock(&self.printers).drain(..) {
+            drop(printer.queue);
+            // Returns at the end of the printer, or at the deadline.
+            let _ = printer.end.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        }
     }
+}
+
+/// A thread that prints lines.
+#[derive(Debug)]
+struct Printer {
+    queue: SyncSender<Arc<Line>>,
+    /// Number of lines that the queue had no room for.
+    dropped: Arc<AtomicUsize>,
+    /// Disconnected at the end of the thread.
+    end: Receiver<()>,
+}
+
+impl Printer {
+    fn start(print: Arc<dyn Fn(&Line) + Send + Sync>) -> Self {
+        let (queue, lines) = sync_channel::<Arc<Line>>(MAX_QUEUED);
+        let (ended, end) = channel();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let counter = dropped.clone();
+        thread::spawn(move || {
+            for line in lines {
+                print(&line);
+                let dropped = counter.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    let text = format!("{dropped} lines not printed: the console is too slow");
+                    print(&Line { source: Source::Platform, text });
+                }
+            }
+            drop(ended);
+        });
+        Self { queue, dropped, end }
+    }
+
+    fn print(&self, line: &Arc<Line>) {
+        if self.queue.try_send(line.clone()).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The values are valid even after a panic: only complete lines are pushed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,241 +1,216 @@
-//! Handles one event at a time and manages the instance.
+//! Everything that runs on the emulator's thread: sockets, instances and their tasks.
 
 use std::{
+    fs::File,
     future::pending,
-    net::SocketAddr,
-    process::ExitStatus,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    io::{self, Read},
+    net::{Ipv4Addr, SocketAddr},
+    sync::{Arc, Once},
 };
 
-use axum::body::Bytes;
-use serde::de::IgnoredAny;
-use serde_json::from_slice;
+use anyhow::{Context, anyhow};
 use tokio::{
+    net::TcpListener,
     select,
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep, sleep_until},
+    signal::unix::{Signal, SignalKind, signal},
+    sync::mpsc,
+    task::JoinSet,
 };
 
 use crate::{
-    invocation::{Failure, Invocation, MAX_BYTES, new_request_id},
+    control::Controller,
+    environment::dropped_names,
+    guard::Guard,
+    http_trigger::{Backend, HttpTrigger},
+    instance::{Instance, QueuedEvent},
+    launcher::Launcher,
     log::Log,
-    process::Process,
-    runtime_api::event_head,
-    settings::{Function, Limits, Settings},
-    state::{InstanceState, Outcome},
+    pool::Pool,
+    settings::{Function, Settings},
+    state::InstanceState,
+    web_function::WebFunction,
 };
 
-/// An event in the queue. `done` gets its result.
-pub(crate) struct QueuedEvent {
-    pub(crate) event: Bytes,
-    pub(crate) done: oneshot::Sender<Invocation>,
+/// The platform, for other threads.
+#[derive(Debug)]
+pub(crate) struct Handle {
+    pub(crate) address: SocketAddr,
+    /// Address of the first instance's runtime API.
+    pub(crate) api: SocketAddr,
+    /// The queue of an event function.
+    pub(crate) events: Option<mpsc::UnboundedSender<QueuedEvent>>,
+    pub(crate) launcher: Arc<Launcher>,
+    pub(crate) controller: Arc<Controller>,
 }
 
-/// The platform for one function with at most one instance.
+/// The platform for one function.
 pub(crate) struct Platform {
-    function: Option<Function>,
-    limits: Limits,
-    freeze: bool,
-    /// Address of the runtime API.
-    api: SocketAddr,
-    state: InstanceState,
-    log: Arc<Log>,
-    /// Id of the process for `Emulator::pid`, or 0 if there is none.
-    pid: Arc<AtomicU32>,
-    process: Option<Process>,
-    /// Deadline of the instance's `ready`.
-    ready_deadline: Instant,
-    /// Position in the log at which the next invocation starts.
-    log_start: usize,
+    listener: TcpListener,
+    address: SocketAddr,
+    trigger: HttpTrigger,
+    instances: Instances,
+    launcher: Arc<Launcher>,
+    controller: Arc<Controller>,
+    signals: Option<[Signal; 3]>,
+}
+
+/// The instances, before their tasks are started.
+enum Instances {
+    /// The instances of an event function, with the sockets of their runtime APIs.
+    Event {
+        instances: Vec<(Instance, TcpListener)>,
+        api: SocketAddr,
+        queue: mpsc::UnboundedReceiver<QueuedEvent>,
+    },
+    Web(Arc<WebFunction>),
 }
 
 impl Platform {
-    pub(crate) fn new(
-        settings: &Settings,
-        api: SocketAddr,
-        state: InstanceState,
-        log: Arc<Log>,
-        pid: Arc<AtomicU32>,
-    ) -> Self {
-        Self {
-            function: settings.function.clone(),
-            limits: settings.limits,
-            freeze: settings.freeze,
-            api,
-            state,
-            log,
-            pid,
-            process: None,
-            ready_deadline: Instant::now(),
-            log_start: 0,
-        }
-    }
-
-    /// Starts the first instance before the first event, so that errors show at once.
-    pub(crate) fn start_first_instance(&mut self) {
-        if let Err(failure) = self.start_instance() {
-            self.log.platform(format!("{}: {}", failure.status, failure.message));
-        }
-    }
-
-    /// Starts an instance if there is none. It does not wait for `ready`.
-    fn start_instance(&mut self) -> Result<(), Failure> {
-        let Some(function) = &self.function else {
-            if !self.state.is_ready() {
-                self.ready_deadline = Instant::now() + self.limits.init;
+    /// Listens, and starts the first instance of an event function.
+    pub(crate) async fn start(
+        settings: Settings,
+        addresses: &[SocketAddr],
+    ) -> anyhow::Result<Self> {
+        let Settings { function, limits, trigger, concurrency, freeze, .. } = settings;
+        let listener = listen(addresses).await?;
+        let address = listener.local_addr()?;
+        let signals = settings.signals.then(termination_signals).transpose()?;
+        let log = Arc::new(Log::new(settings.console));
+        let controller = Arc::new(Controller::new());
+        let control = controller.control();
+        let launcher = Launcher::new(function.as_ref(), limits, freeze, log.clone(), control);
+        let launcher = Arc::new(launcher);
+        if let Some(function) = &function {
+            let dropped = dropped_names(function);
+            if !dropped.is_empty() {
+                let names = dropped.join(", ");
+                log.platform(format!("reserved variables that are not passed: {names}"));
             }
-            return Ok(());
+        }
+        let query_hint = function.as_ref().is_some_and(is_script).then(|| Arc::new(Once::new()));
+        let web =
+            function.as_ref().and_then(|function| Some((function.clone(), function.web_port()?)));
+        let (backend, instances) = match web {
+            Some((function, port)) => {
+                let web = WebFunction::new(launcher.clone(), function, port, concurrency);
+                let web = Arc::new(web);
+                (Backend::Web(web.clone()), Instances::Web(web))
+            }
+            None => {
+                let number = if function.is_some() { concurrency } else { 1 };
+                let mut instances = Vec::new();
+                for _ in 0..number {
+                    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+                    let socket = socket.await.context("runtime API cannot listen")?;
+                    let api = socket.local_addr()?;
+                    let state = InstanceState::default();
+                    let instance = Instance::new(launcher.clone(), function.clone(), api, state);
+                    instances.push((instance, socket));
+                }
+                let mut api = None;
+                if let Some((first, socket)) = instances.first_mut() {
+                    api = Some(socket.local_addr()?);
+                    if function.is_some() {
+                        first.start_early();
+                    }
+                }
+                let (sender, queue) = mpsc::unbounded_channel();
+                let api = api.context("no instance")?;
+                (Backend::Event(sender), Instances::Event { instances, api, queue })
+            }
         };
-        if self.process.is_some() {
-            return Ok(());
-        }
-        self.state.reset();
-        self.log_start = self.log.end();
-        let process = Process::start(function, self.api, &self.log)
-            .map_err(|error| Failure::not_started(&error))?;
-        self.ready_deadline = Instant::now() + self.limits.init;
-        self.pid.store(process.id(), Ordering::Relaxed);
-        let program = function.program.display();
-        self.log.platform(format!("started {program} as process {}", process.id()));
-        self.process = Some(process);
-        Ok(())
+        let guard = Guard { hosts: settings.hosts, origins: settings.origins };
+        let guard = address.ip().to_canonical().is_loopback().then(|| Arc::new(guard));
+        let trigger = HttpTrigger { trigger, guard, backend, query_hint, log };
+        Ok(Self { listener, address, trigger, instances, launcher, controller, signals })
     }
 
-    /// Handles events in the order of the queue, until all senders are dropped.
-    pub(crate) async fn run(&mut self, mut queue: mpsc::UnboundedReceiver<QueuedEvent>) {
-        loop {
-            select! {
-                biased;
-                error = self.idle_failure() => self.discard_instance(&error).await,
-                event = queue.recv() => {
-                    let Some(QueuedEvent { event, done }) = event else { return };
-                    // Skip the event if its client has disconnected.
-                    if !done.is_closed() {
-                        let _ = done.send(self.invoke(event).await);
-                    }
+    pub(crate) fn handle(&self) -> Handle {
+        let (api, events) = match (&self.instances, &self.trigger.backend) {
+            (Instances::Event { api, .. }, Backend::Event(events)) => (*api, Some(events.clone())),
+            _ => ((Ipv4Addr::LOCALHOST, 0).into(), None),
+        };
+        Handle {
+            address: self.address,
+            api,
+            events,
+            launcher: self.launcher.clone(),
+            controller: self.controller.clone(),
+        }
+    }
+
+    /// Runs until a signal, or until the controller stops the platform. Then each client gets a
+    /// response, and all processes end.
+    pub(crate) async fn run(self) {
+        let Self { listener, trigger, instances, launcher, controller, signals, .. } = self;
+        let control = controller.control();
+        let mut tasks = JoinSet::new();
+        tasks.spawn(trigger.serve(listener, control.clone()));
+        match instances {
+            Instances::Web(web) => {
+                tasks.spawn(web.supervise());
+            }
+            Instances::Event { instances, queue, .. } => {
+                let mut workers = Vec::new();
+                for (instance, socket) in instances {
+                    let api = instance.runtime_api().serve(socket, control.clone());
+                    let mut stopped = control.clone();
+                    // A runtime in this program may wait for an event forever.
+                    tasks.spawn(
+                        async move { select!(() = api => {}, () = stopped.stopped() => {}) },
+                    );
+                    workers.push(instance);
                 }
+                let pool = Pool::start(workers, queue, control.clone());
+                tasks.spawn(pool.ended());
             }
         }
-    }
-
-    /// Waits until the idle instance fails. Returns the error message.
-    async fn idle_failure(&mut self) -> String {
-        if self.process.is_none() {
-            return pending().await;
-        }
-        if let Err(failure) = self.wait_ready().await {
-            return format!("{}: {}", failure.status, failure.message);
-        }
-        format!("process exited ({})", wait_for_exit(&mut self.process).await)
-    }
-
-    /// Ends an instance that failed between two events.
-    async fn discard_instance(&mut self, error: &str) {
-        self.end_instance().await;
-        self.log.platform(format!("{error}; the next event starts a new instance"));
-    }
-
-    async fn invoke(&mut self, event: Bytes) -> Invocation {
-        let request_id = new_request_id();
-        let started = Instant::now();
-        let reply = self.reply(&request_id, event).await;
-        let duration = started.elapsed();
-        match &reply {
-            Err(failure) if failure.ends_instance() => self.end_instance().await,
-            _ => self.drain_and_freeze().await,
-        }
-        if let Err(failure) = &reply {
-            self.log_failure(&request_id, failure);
-        }
-        let log = self.log.function_lines_since(self.log_start);
-        self.log_start = self.log.end();
-        Invocation { request_id, reply, duration, log }
-    }
-
-    async fn reply(&mut self, request_id: &str, event: Bytes) -> Result<Vec<u8>, Failure> {
-        if event.len() > MAX_BYTES {
-            return Err(Failure::event_too_large());
-        }
-        from_slice::<IgnoredAny>(&event).map_err(|error| Failure::event_not_json(&error))?;
-        let limit = self.limits.time;
-        let head = event_head(request_id, self.limits.memory_mb, limit.as_millis());
-        let mut warm = self.process.is_some() && self.state.is_ready();
-        loop {
-            self.start_instance()?;
-            self.wait_ready().await?;
-            if let Some(process) = self.process.as_ref().filter(|_| self.freeze) {
-                process.thaw();
-            }
-            self.state.deliver(event.clone(), head.clone());
-            select! {
-                biased;
-                outcome = self.state.outcome() => return match outcome {
-                    Outcome::Response(reply) => Ok(reply.into()),
-                    Outcome::ResponseTooLarge => Err(Failure::reply_too_large()),
-                    Outcome::Error(report) => Err(Failure::function_error(report.into())),
-                },
-                status = wait_for_exit(&mut self.process) => {
-                    let fetched = self.state.abandon();
-                    if fetched || !warm {
-                        return Err(Failure::exited(status));
-                    }
-                    // The warm instance exited between two events. Start another for this event.
-                    self.discard_instance(&format!("process exited ({status})")).await;
-                    warm = false;
-                }
-                () = sleep(limit) => {
-                    return Err(Failure::timed_out(limit, self.state.abandon()));
-                }
-            }
-        }
-    }
-
-    /// Waits until the instance is ready.
-    async fn wait_ready(&mut self) -> Result<(), Failure> {
+        let mut stopped = control;
         select! {
-            biased;
-            () = self.state.wait_ready() => Ok(()),
-            status = wait_for_exit(&mut self.process) => Err(Failure::exited_before_ready(status)),
-            () = sleep_until(self.ready_deadline) => {
-                Err(Failure::not_ready(self.limits.init, self.state.next_before_ready()))
-            }
+            () = stopped.stopped() => {}
+            () = interrupted(signals) => controller.stop(),
         }
-    }
-
-    /// Completes the log after an invocation, and freezes the instance.
-    async fn drain_and_freeze(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.drain_output().await;
-            if self.freeze && self.state.is_ready() {
-                process.freeze();
-            }
-        }
-    }
-
-    /// Kills the function's processes, if any, and waits for their exit.
-    pub(crate) async fn end_instance(&mut self) {
-        if let Some(process) = self.process.take() {
-            self.pid.store(0, Ordering::Relaxed);
-            process.kill().await;
-        }
-    }
-
-    fn log_failure(&self, request_id: &str, failure: &Failure) {
-        self.log.platform(format!("{request_id} failed: {}: {}", failure.status, failure.message));
-        if let Some(report) = &failure.report {
-            let report = String::from_utf8_lossy(report);
-            self.log.platform(format!("function error: {report}"));
-        }
+        tasks.join_all().await;
+        launcher.log.flush();
     }
 }
 
-/// Waits for the exit of the process. Without a process, it never returns.
-async fn wait_for_exit(process: &mut Option<Process>) -> ExitStatus {
-    match process {
-        Some(process) => process.wait().await,
+async fn listen(addresses: &[SocketAddr]) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addresses).await.map_err(|error| {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let addresses = addresses.join(" or ");
+        match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                anyhow!("address {addresses} is already in use (choose another port)")
+            }
+            _ => anyhow!("address {addresses} cannot be used: {error}"),
+        }
+    })
+}
+
+/// Returns whether the function's program is a script.
+fn is_script(function: &Function) -> bool {
+    let mut start = [0; 2];
+    let read = File::open(&function.program).and_then(|mut file| file.read_exact(&mut start));
+    read.is_ok() && start == *b"#!"
+}
+
+/// Returns the signals of Ctrl-C, `kill`, and a closed terminal.
+fn termination_signals() -> io::Result<[Signal; 3]> {
+    Ok([
+        signal(SignalKind::interrupt())?,
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::hangup())?,
+    ])
+}
+
+async fn interrupted(signals: Option<[Signal; 3]>) {
+    match signals {
+        Some([mut interrupt, mut terminate, mut hangup]) => select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        },
         None => pending().await,
     }
 }

@@ -1,74 +1,133 @@
 //! The function's processes.
 
 use std::{
-    fs, io,
+    future::pending,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::process::{Child, Command};
-
-use crate::{
-    log::{Log, Source},
-    pipe::Pipe,
-    settings::{Function, is_reserved},
+use tokio::{
+    process::Command,
+    sync::watch,
+    time::{Instant, sleep},
 };
 
-/// A running function. Its processes form a process group, which is killed on drop.
+use crate::{
+    environment,
+    log::{Log, Source},
+    package::{self, Package},
+    pipe::Pipe,
+    processes,
+    settings::Function,
+};
+
+/// Time between two looks at the memory.
+const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The processes of an instance. They form a process group, which is killed on drop.
 pub(crate) struct Process {
-    child: Child,
     group: Pid,
+    /// The instance's `HOSTNAME`, which marks all its processes.
+    hostname: String,
+    exit: watch::Receiver<Option<ExitStatus>>,
     stdout: Pipe,
     stderr: Pipe,
+    /// Maximum memory found so far, in bytes.
+    peak: AtomicU64,
+    pub(crate) started: Instant,
+    _package: Package,
 }
 
 impl Process {
-    /// Starts the function. Returns the error message if it fails.
+    /// Starts the function. An event function gets the address of the runtime API.
+    ///
+    /// # Errors
+    /// The reason why it cannot be started.
     pub(crate) fn start(
         function: &Function,
-        api: SocketAddr,
+        api: Option<SocketAddr>,
+        hostname: String,
+        unpacked: PathBuf,
         log: &Arc<Log>,
     ) -> Result<Self, String> {
-        let (program, dir) = locate(function);
-        let mut child = Command::new(&program)
+        let is_web = function.web_port().is_some();
+        let package = package::open(&function.program, is_web, unpacked)?;
+        let dir = function.dir.as_ref().unwrap_or(&package.dir);
+        let mut child = Command::new(&package.program)
             .args(&function.args)
             .env_clear()
-            .envs(environment(function, api, &dir))
-            .current_dir(&dir)
+            .envs(environment::variables(function, api, dir, &hostname))
+            .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .map_err(|error| start_error(&program, &error))?;
+            .map_err(|error| package::start_error(&package.program, &error))?;
+        let started = Instant::now();
         let group = child.id().and_then(|id| Pid::from_raw(id.cast_signed()));
+        let group = group.ok_or("process has no id")?;
+        limit_files(group);
         let stdout = child.stdout.take().ok_or("process has no standard output")?;
         let stderr = child.stderr.take().ok_or("process has no standard error")?;
-        let pipe_error = |error: io::Error| format!("output of the process is unreadable: {error}");
-        Ok(Self {
-            group: group.ok_or("process has no id")?,
-            stdout: Pipe::new(stdout, Source::Stdout, log.clone()).map_err(pipe_error)?,
-            stderr: Pipe::new(stderr, Source::Stderr, log.clone()).map_err(pipe_error)?,
-            child,
-        })
+        let pipe_error = |error| format!("output of the process is unreadable: {error}");
+        let stdout = Pipe::new(stdout, Source::Stdout, log.clone()).map_err(pipe_error)?;
+        let stderr = Pipe::new(stderr, Source::Stderr, log.clone()).map_err(pipe_error)?;
+        let (exited, exit) = watch::channel(None);
+        tokio::spawn(async move {
+            // Fails only if the process was reaped elsewhere, so it has exited.
+            exited.send_replace(Some(child.wait().await.unwrap_or_default()));
+        });
+        let peak = AtomicU64::new(0);
+        Ok(Self { group, hostname, exit, stdout, stderr, peak, started, _package: package })
     }
 
     pub(crate) fn id(&self) -> u32 {
         self.group.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Waits until the process has exited. It is cancel safe and may be called again.
-    pub(crate) async fn wait(&mut self) -> ExitStatus {
-        // Fails only if the process was reaped elsewhere, so it has exited.
-        self.child.wait().await.unwrap_or_default()
+    /// Waits until the process has exited.
+    pub(crate) async fn exited(&self) -> ExitStatus {
+        let mut exit = self.exit.clone();
+        let status = exit.wait_for(Option::is_some).await.ok().and_then(|status| *status);
+        match status {
+            Some(status) => status,
+            // The task that waits has been dropped with the runtime.
+            None => pending().await,
+        }
+    }
+
+    /// Looks at the memory. Returns the maximum found so far, in bytes.
+    pub(crate) fn memory(&self) -> Option<u64> {
+        let memory = processes::memory(self.id()).unwrap_or_default();
+        Some(self.peak.fetch_max(memory, Ordering::Relaxed).max(memory)).filter(|peak| *peak > 0)
+    }
+
+    /// Waits until the instance uses more memory than the limit. Returns the bytes.
+    pub(crate) async fn out_of_memory(&self, limit_mb: u32) -> u64 {
+        loop {
+            sleep(MEMORY_INTERVAL).await;
+            if let Some(memory) = self.memory_over(limit_mb) {
+                return memory;
+            }
+        }
+    }
+
+    /// Looks at the memory. Returns the bytes if they are more than the limit.
+    pub(crate) fn memory_over(&self, limit_mb: u32) -> Option<u64> {
+        self.memory().filter(|memory| *memory > u64::from(limit_mb) << 20)
     }
 
     /// Waits until the log has everything that the function has printed so far.
-    pub(crate) async fn drain_output(&mut self) {
+    pub(crate) async fn drain_output(&self) {
         self.stdout.drain().await;
         self.stderr.drain().await;
     }
@@ -81,13 +140,14 @@ impl Process {
         self.signal(Signal::CONT);
     }
 
-    /// Kills the process group and waits for its last output. There is no SIGTERM first: the
-    /// platform documents none.
-    pub(crate) async fn kill(mut self) {
+    /// Kills the instance's processes and waits for their last output. There is no SIGTERM first:
+    /// the platform documents none.
+    pub(crate) async fn kill(&self) {
         self.signal(Signal::KILL);
-        self.wait().await;
-        self.stdout.wait_for_eof().await;
-        self.stderr.wait_for_eof().await;
+        self.exited().await;
+        processes::kill_marked(&self.hostname);
+        self.stdout.finish().await;
+        self.stderr.finish().await;
     }
 
     fn signal(&self, signal: Signal) {
@@ -98,80 +158,20 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        if self.exit.borrow().is_none() {
+            self.signal(Signal::KILL);
+        }
     }
 }
 
-/// Returns the program's absolute path and its working directory.
-fn locate(function: &Function) -> (PathBuf, PathBuf) {
-    let program = match fs::canonicalize(&function.program) {
-        Ok(path) if path.is_file() => path,
-        _ => function.program.clone(),
-    };
-    let folder = function.dir.clone().or_else(|| program.parent().map(Path::to_owned));
-    let dir = folder.filter(|dir| !dir.as_os_str().is_empty()).unwrap_or_else(|| ".".into());
-    let dir = fs::canonicalize(&dir).unwrap_or(dir);
-    (program, dir)
+/// Limits the number of open files (<https://cloud.tencent.com/document/product/583/11637>).
+#[cfg(target_os = "linux")]
+fn limit_files(process: Pid) {
+    use rustix::process::{Resource, Rlimit, prlimit};
+    let limit = Rlimit { current: Some(1024), maximum: Some(1024) };
+    // Fails only if the process has ended, or if the limit is lower already.
+    let _ = prlimit(Some(process), Resource::Nofile, limit);
 }
 
-/// Returns the function's variables, with those that the platform documents
-/// (<https://cloud.tencent.com/document/product/583/30228>) and that apply here.
-fn environment(function: &Function, api: SocketAddr, dir: &Path) -> Vec<(String, String)> {
-    let dir = dir.display();
-    let inherited = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| function.env_all && !is_reserved(name));
-    let platform = [
-        ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
-        ("HOME", "/home/qcloud".to_owned()),
-        ("USER", "qcloud".to_owned()),
-        ("LOGNAME", "qcloud".to_owned()),
-        ("SHELL", "/bin/bash".to_owned()),
-        // The platform also sets LC_ALL, but bash warns if the locale is not installed.
-        ("LANG", "en_US.UTF8".to_owned()),
-        ("TZ", "UTC".to_owned()),
-        ("PWD", dir.to_string()),
-    ];
-    let reserved = [
-        ("USER_CODE_ROOT", format!("{dir}/")),
-        ("_HANDLER", "index.main_handler".to_owned()),
-        ("SCF_RUNTIME", "CustomRuntime".to_owned()),
-        ("SCF_FUNCTIONNAME", "local".to_owned()),
-        ("SCF_FUNCTIONVERSION", "$LATEST".to_owned()),
-        ("SCF_RUNTIME_API", api.ip().to_string()),
-        ("SCF_RUNTIME_API_PORT", api.port().to_string()),
-        ("TENCENTCLOUD_RUNENV", "SCF".to_owned()),
-        ("TENCENTCLOUD_TZ", "UTC".to_owned()),
-    ];
-    let owned = |(name, value): (&str, String)| (name.to_owned(), value);
-    // The last value of a name counts.
-    platform
-        .map(owned)
-        .into_iter()
-        .chain(inherited)
-        .chain(function.env.iter().cloned())
-        .chain(reserved.map(owned))
-        .collect()
-}
-
-/// Returns the error message for a program that failed to start.
-fn start_error(program: &Path, error: &io::Error) -> String {
-    let path = program.display();
-    let Ok(content) = fs::read(program) else {
-        return format!("bootstrap file {path} does not exist or is unreadable: {error}");
-    };
-    let first_line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => {
-            format!("bootstrap file {path} is not executable: run chmod 755 before zipping it")
-        }
-        io::ErrorKind::NotFound if first_line.ends_with(b"\r") => {
-            format!("first line of {path} ends with CR LF: save the file with LF")
-        }
-        io::ErrorKind::NotFound => format!("interpreter of {path} does not exist"),
-        _ if !content.starts_with(b"#!") && !content.starts_with(b"\x7fELF") => {
-            format!("{path} is not a binary for this machine and does not start with #!: {error}")
-        }
-        _ => format!("{path} cannot be started: {error}"),
-    }
-}
+#[cfg(not(target_os = "linux"))]
+fn limit_files(_: Pid) {}

@@ -1,14 +1,13 @@
 //! Converts replies to HTTP responses.
 
-use axum::{
-    body::Body,
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Response},
-};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::settings::Trigger;
+use crate::{
+    body::{self, Reply},
+    settings::Trigger,
+};
 
 /// Converts a reply to the response for the client. If the reply breaks the trigger's rules, the
 /// second value is the error message.
@@ -16,17 +15,18 @@ pub(crate) fn to_http(
     trigger: Trigger,
     reply: Vec<u8>,
     request_id: &str,
-) -> (Response, Option<String>) {
+) -> (Reply, Option<String>) {
     let Ok(mut value) = serde_json::from_slice::<Value>(&reply) else {
         if trigger == Trigger::ApiGatewayPassthrough {
-            return (reply.into_response(), None);
+            return (body::full(StatusCode::OK, reply), None);
         }
         return (
             forbidden(&format!(
                 "requestId {request_id} , Invalid scf response. expected scf response valid JSON."
             )),
             Some(
-                "reply is not JSON: post {\"statusCode\": 200, \"headers\": {…}, \"body\": \"…\"}"
+                "reply is not JSON: post {\"statusCode\": 200, \"headers\": {…}, \"body\": \"…\"}, \
+                 or use --passthrough for API Gateway without integrated response"
                     .to_owned(),
             ),
         );
@@ -37,7 +37,8 @@ pub(crate) fn to_http(
         Trigger::ApiGatewayPassthrough => true,
     };
     if inferred {
-        return (([(header::CONTENT_TYPE, "application/json")], reply).into_response(), None);
+        let response = body::full(StatusCode::OK, reply);
+        return (body::with_type(response, "application/json"), None);
     }
     match integrated(&mut value) {
         Ok(response) => (response, None),
@@ -49,18 +50,14 @@ pub(crate) fn to_http(
 }
 
 /// Returns the gateway's own error response.
-fn forbidden(error: &str) -> Response {
-    json_response(StatusCode::FORBIDDEN, &json!({ "errno": 403, "error": error }))
-}
-
-pub(crate) fn json_response(status: StatusCode, body: &Value) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
+fn forbidden(error: &str) -> Reply {
+    body::json(StatusCode::FORBIDDEN, &json!({ "errno": 403, "error": error }))
 }
 
 /// Parses an integrated response (<https://cloud.tencent.com/document/product/583/12513>):
 /// `{"isBase64Encoded": bool, "statusCode": int, "headers": {name: string or [string, …]},
 /// "body": string}`.
-fn integrated(reply: &mut Value) -> Result<Response, String> {
+fn integrated(reply: &mut Value) -> Result<Reply, String> {
     let Value::Object(reply) = reply else {
         return Err("not an object".to_owned());
     };
@@ -94,8 +91,7 @@ fn integrated(reply: &mut Value) -> Result<Response, String> {
     } else {
         body.into_bytes()
     };
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
+    let mut response = body::full(status, body);
     *response.headers_mut() = headers;
     Ok(response)
 }

@@ -1,21 +1,22 @@
 //! The runtime API, through which a function fetches events and posts replies:
 //! <https://cloud.tencent.com/document/product/583/47274>.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
-use axum::{
-    Router,
-    body::{Body, Bytes},
-    extract::{self, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    response::{IntoResponse, Response},
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+    request::Parts,
 };
+use http_body_util::{BodyExt, Full};
 use tokio::net::TcpListener;
 
 use crate::{
+    body::{self, BodyError, Reply, RequestBody},
+    buffer::Buffer,
+    control::Control,
     guard::Guard,
-    http::{self, BodyError},
     log::Log,
+    server,
     state::{InstanceState, Outcome, Posted},
 };
 
@@ -32,13 +33,27 @@ pub(crate) struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    /// Serves the function forever.
-    pub(crate) async fn serve(self, listener: TcpListener) -> io::Result<()> {
-        http::serve(listener, Router::new().fallback(respond).with_state(self)).await
+    /// Serves the function until the platform stops.
+    pub(crate) async fn serve(self, listener: TcpListener, control: Control) {
+        let log = self.log.clone();
+        let respond = move |request, _| {
+            let api = self.clone();
+            async move { api.respond(request).await }
+        };
+        server::serve(listener, log, control, respond).await;
+    }
+
+    async fn respond(&self, request: Request<RequestBody>) -> Reply {
+        let Rejection(status, error) = match self.call(request).await {
+            Ok(response) => return response,
+            Err(rejection) => rejection,
+        };
+        self.log.platform(format!("rejected with {status}: {error}"));
+        body::text(status, error + "\n")
     }
 
     /// Handles one call.
-    async fn call(&self, request: Request) -> Result<Response, Rejection> {
+    async fn call(&self, request: Request<RequestBody>) -> Result<Reply, Rejection> {
         let (head, body) = request.into_parts();
         Guard::default().check(&head).map_err(|error| Rejection(StatusCode::FORBIDDEN, error))?;
         // A navigation passes the guard, but would fetch the function's event. Only browsers send
@@ -47,6 +62,14 @@ impl RuntimeApi {
             let error = "request of a browser is not allowed".to_owned();
             return Err(Rejection(StatusCode::FORBIDDEN, error));
         }
+        if head.method == Method::POST && !has_length(&head) {
+            let path = head.uri.path();
+            let error = format!("POST {path}: missing Content-Length (send a body)");
+            if path == READY {
+                self.state.reject_ready(&error);
+            }
+            return Err(Rejection(StatusCode::LENGTH_REQUIRED, error));
+        }
         match (&head.method, head.uri.path()) {
             (&Method::POST, READY) => self.ready(body).await,
             (&Method::GET, NEXT) => Ok(self.next().await),
@@ -54,39 +77,51 @@ impl RuntimeApi {
             (&Method::POST, ERROR) => self.error(body).await,
             (method, path @ (READY | RESPONSE | ERROR)) => Err(wrong_method(method, path, "POST")),
             (method, path @ NEXT) => Err(wrong_method(method, path, "GET")),
-            (method, path) => Err(Rejection(
-                StatusCode::NOT_FOUND,
-                format!(
-                    "{method} {path}: unknown call (use POST {READY}, GET {NEXT}, \
-                     POST {RESPONSE} or POST {ERROR})"
-                ),
-            )),
+            (method, path) => {
+                let hint = match path.starts_with("/2018-06-01/") {
+                    true => "that is the API of AWS Lambda; SCF has ",
+                    false => "use ",
+                };
+                Err(Rejection(
+                    StatusCode::NOT_FOUND,
+                    format!(
+                        "{method} {path}: unknown call ({hint}POST {READY}, GET {NEXT}, \
+                         POST {RESPONSE} and POST {ERROR})"
+                    ),
+                ))
+            }
         }
     }
 
-    async fn ready(&self, body: Body) -> Result<Response, Rejection> {
+    async fn ready(&self, body: RequestBody) -> Result<Reply, Rejection> {
         let body = read(body, READY).await?;
-        if body.is_empty() {
-            let error = format!("POST {READY}: empty body (send a space)");
-            return Err(Rejection(StatusCode::BAD_REQUEST, error));
+        match self.state.mark_ready() {
+            false => {
+                self.log.platform(format!("POST {READY} ignored: the function is already ready"));
+            }
+            true if body.is_empty() => {
+                let warning = "accepted with an empty body; send a space to be safe";
+                self.log.platform(format!("POST {READY} {warning}"));
+            }
+            true => {}
         }
-        if !self.state.mark_ready() {
-            self.log.platform(format!("POST {READY} ignored: the function is already ready"));
-        }
-        Ok(StatusCode::OK.into_response())
+        Ok(ok())
     }
 
     /// Waits for an event, without a timeout.
-    async fn next(&self) -> Response {
+    async fn next(&self) -> Reply {
         if !self.state.record_next() {
             self.log.platform(format!("GET {NEXT} before POST {READY}: no event until then"));
         }
-        self.state.next().await.into_response()
+        let (head, event) = self.state.next().await;
+        let mut response = Response::new(Full::new(event).map_err(Into::into).boxed_unsync());
+        *response.headers_mut() = head;
+        response
     }
 
-    async fn response(&self, body: Body) -> Result<Response, Rejection> {
-        match http::read_body(body).await {
-            Ok(reply) => self.post(RESPONSE, Outcome::Response(reply)),
+    async fn response(&self, body: RequestBody) -> Result<Reply, Rejection> {
+        match body.read().await {
+            Ok(reply) => self.post(RESPONSE, Outcome::Response(reply.to_vec())),
             Err(BodyError::Incomplete) => Err(incomplete(RESPONSE)),
             Err(BodyError::TooLarge) => {
                 self.post(RESPONSE, Outcome::ResponseTooLarge)?;
@@ -95,12 +130,12 @@ impl RuntimeApi {
         }
     }
 
-    async fn error(&self, body: Body) -> Result<Response, Rejection> {
+    async fn error(&self, body: RequestBody) -> Result<Reply, Rejection> {
         let report = read(body, ERROR).await?;
-        self.post(ERROR, Outcome::Error(report))
+        self.post(ERROR, Outcome::Error(report.to_vec()))
     }
 
-    fn post(&self, path: &str, outcome: Outcome) -> Result<Response, Rejection> {
+    fn post(&self, path: &str, outcome: Outcome) -> Result<Reply, Rejection> {
         match self.state.post(outcome) {
             Posted::Accepted => {}
             Posted::AlreadyFinished => self
@@ -111,24 +146,26 @@ impl RuntimeApi {
                 return Err(Rejection(StatusCode::BAD_REQUEST, error));
             }
         }
-        Ok(StatusCode::OK.into_response())
+        Ok(ok())
     }
 }
 
 /// The error response for a call that the platform's documents do not allow.
 struct Rejection(StatusCode, String);
 
-async fn respond(extract::State(api): extract::State<RuntimeApi>, request: Request) -> Response {
-    let Rejection(status, error) = match api.call(request).await {
-        Ok(response) => return response,
-        Err(rejection) => rejection,
-    };
-    api.log.platform(format!("rejected with {status}: {error}"));
-    (status, error + "\n").into_response()
+fn ok() -> Reply {
+    body::full(StatusCode::OK, "")
 }
 
-async fn read(body: Body, path: &str) -> Result<Bytes, Rejection> {
-    http::read_body(body).await.map_err(|error| match error {
+/// Returns whether the request says how long its body is. A request without body may say 0.
+fn has_length(head: &Parts) -> bool {
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING]
+        .iter()
+        .any(|name| head.headers.contains_key(name))
+}
+
+async fn read(body: RequestBody, path: &str) -> Result<Buffer, Rejection> {
+    body.read().await.map_err(|error| match error {
         BodyError::TooLarge => too_large(path),
         BodyError::Incomplete => incomplete(path),
     })

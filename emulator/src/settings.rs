@@ -8,18 +8,21 @@ use std::{
 
 use anyhow::ensure;
 
-use crate::log::Console;
+use crate::{log::Console, package};
 
 /// The function and how to run it. [`Settings::new`] sets the defaults. All fields are public.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The program to start. With `None`, the emulator starts no process. The runtime API at
+    /// The function to start. With `None`, the emulator starts no process. The runtime API at
     /// `Emulator::runtime_api` then serves a runtime in a thread of your own program.
     pub function: Option<Function>,
     /// Limits of the function.
     pub limits: Limits,
-    /// The trigger that turns HTTP requests into events.
+    /// The trigger that turns HTTP requests into events. A Web function has none.
     pub trigger: Trigger,
+    /// Maximum number of instances of an event function, or of concurrent requests in the one
+    /// instance of a Web function. Further requests wait.
+    pub concurrency: usize,
     /// Stops the function's processes after each reply (SIGSTOP) and resumes them for the next
     /// event. The platform freezes idle instances in this way.
     pub freeze: bool,
@@ -47,6 +50,7 @@ impl Settings {
             function: None,
             limits: Limits::default(),
             trigger: Trigger::FunctionUrl,
+            concurrency: 1,
             freeze: false,
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -54,32 +58,98 @@ impl Settings {
             signals: false,
         }
     }
+
+    /// Checks the platform's rules.
+    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+        let Limits { memory_mb, time, .. } = self.limits;
+        ensure!(
+            memory_mb == 64 || (memory_mb % 128 == 0 && (128..=3072).contains(&memory_mb)),
+            "invalid memory {memory_mb} MB (use 64, or 128 to 3072 in steps of 128)"
+        );
+        ensure!(
+            time <= MAX_TIME,
+            "invalid time limit {} s (maximum {})",
+            time.as_secs_f64(),
+            MAX_TIME.as_secs()
+        );
+        ensure!(
+            (1..=MAX_CONCURRENCY).contains(&self.concurrency),
+            "invalid concurrency {} (use 1 to {MAX_CONCURRENCY})",
+            self.concurrency
+        );
+        self.function.as_ref().map_or(Ok(()), Function::validate)
+    }
 }
 
-/// A program that calls the runtime API: a `bootstrap` file, script or binary.
+/// Maximum time limit (<https://cloud.tencent.com/document/product/583/11637>).
+const MAX_TIME: Duration = Duration::from_secs(900);
+
+/// Maximum number of requests in an instance (`InstanceConcurrencyConfig` of the cloud API).
+const MAX_CONCURRENCY: usize = 100;
+
+/// A function: its code, its variables, and its identity.
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// Path of the program. A name without a slash that is not a file is looked up in `PATH`.
+    /// Path of the code: a `bootstrap` or `scf_bootstrap` file, a folder that holds one, or a zip
+    /// file (feature `zip`). A name without a slash that is not a file is looked up in `PATH`.
     pub program: PathBuf,
+    /// Event function or Web function.
+    pub kind: Kind,
     /// Arguments of the program. The platform passes none.
     pub args: Vec<OsString>,
     /// Environment variables, besides those that the platform sets.
     pub env: Vec<(String, String)>,
     /// Passes all variables of the emulator to the function, except those with reserved names.
     pub env_all: bool,
+    /// Variables of the platform to set or replace, such as `TENCENTCLOUD_UIN`.
+    pub platform_env: Vec<(String, String)>,
     /// Working directory. The default is the folder of the program.
     pub dir: Option<PathBuf>,
+    /// Name of the function.
+    pub name: String,
+    /// Handler in `_HANDLER`. A custom runtime may ignore it.
+    pub handler: String,
+    /// Namespace of a Web function's requests.
+    pub namespace: String,
+    /// Region.
+    pub region: String,
+}
+
+/// The kind of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program that fetches events from the runtime API.
+    Event,
+    /// An HTTP server (<https://cloud.tencent.com/document/product/583/56124>).
+    Web {
+        /// Port of the server. The platform uses 9000 only.
+        port: u16,
+    },
+}
+
+impl Kind {
+    /// A Web function as the platform runs it.
+    pub const WEB: Self = Self::Web { port: 9000 };
 }
 
 impl Function {
-    /// Creates a function without arguments and variables.
+    /// Creates a function without arguments and variables. Its kind is guessed: a file named
+    /// `scf_bootstrap`, or a folder or zip that holds one and no `bootstrap`, is a Web function.
     pub fn new(program: impl AsRef<Path>) -> Self {
+        let program = program.as_ref().to_owned();
+        let kind = if package::is_web_function(&program) { Kind::WEB } else { Kind::Event };
         Self {
-            program: program.as_ref().to_owned(),
+            program,
+            kind,
             args: Vec::new(),
             env: Vec::new(),
             env_all: false,
+            platform_env: Vec::new(),
             dir: None,
+            name: "local".to_owned(),
+            handler: "index.main_handler".to_owned(),
+            namespace: "default".to_owned(),
+            region: "ap-guangzhou".to_owned(),
         }
     }
 
@@ -95,14 +165,28 @@ impl Function {
         self
     }
 
+    /// Returns the port of a Web function.
+    pub(crate) fn web_port(&self) -> Option<u16> {
+        match self.kind {
+            Kind::Event => None,
+            Kind::Web { port } => Some(port),
+        }
+    }
+
     /// Checks the platform's rules for variables: names
     /// (<https://cloud.tencent.com/document/product/583/30228>) and a total of 4 KB
     /// (<https://cloud.tencent.com/document/product/583/11637>).
-    pub(crate) fn validate(&self) -> anyhow::Result<()> {
+    fn validate(&self) -> anyhow::Result<()> {
+        for (name, _) in self.env.iter().chain(&self.platform_env) {
+            ensure!(
+                name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+                    && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+                "invalid variable name {name:?} (use a letter, then letters, digits and _)"
+            );
+        }
         for (name, _) in &self.env {
             ensure!(
-                name.starts_with(|first: char| first.is_ascii_alphabetic())
-                    && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+                !name.starts_with('_'),
                 "invalid variable name {name:?} (use a letter, then letters, digits and _)"
             );
             ensure!(
@@ -124,12 +208,14 @@ pub(crate) fn is_reserved(name: &str) -> bool {
 /// Limits of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Memory in MB. It is reported to the function and not enforced.
+    /// Memory in MB: 64, or 128 to 3072 in steps of 128. An instance that uses more is ended
+    /// (status 434).
     pub memory_mb: u32,
-    /// Maximum duration of an invocation. After it, the instance is ended (status 433).
+    /// Maximum duration of an invocation, at most 900 s. After it, the instance is ended (status
+    /// 433).
     pub time: Duration,
-    /// Maximum time from the start of the process to `ready`. After it, the instance is ended
-    /// (status 450).
+    /// Maximum time from the start of the process to `ready`, or until a Web function listens.
+    /// After it, the instance is ended (status 450 or 446).
     pub init: Duration,
 }
 

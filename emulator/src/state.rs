@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{body::Bytes, http::HeaderMap};
+use bytes::Bytes;
+use http::HeaderMap;
 use tokio::sync::watch;
 
 /// The function's answer to an event.
 #[derive(Clone)]
 pub(crate) enum Outcome {
-    Response(Bytes),
+    Response(Vec<u8>),
     ResponseTooLarge,
-    Error(Bytes),
+    Error(Vec<u8>),
 }
 
 /// The result of posting an outcome.
@@ -36,6 +37,8 @@ struct State {
     ready: bool,
     /// The instance has called `next` before it was ready.
     next_before_ready: bool,
+    /// The error of a call of `ready` that was rejected.
+    ready_error: Option<String>,
     invocation: Option<Pending>,
     /// The instance has fetched an earlier event, so that a post may be late.
     fetched_before: bool,
@@ -79,8 +82,16 @@ impl InstanceState {
         self.state.borrow().ready
     }
 
-    pub(crate) fn next_before_ready(&self) -> bool {
-        self.state.borrow().next_before_ready
+    /// Returns why the instance may not be ready, for the end of a sentence.
+    pub(crate) fn ready_hint(&self) -> String {
+        let state = self.state.borrow();
+        match &state.ready_error {
+            Some(error) => format!("; it was rejected: {error}"),
+            None if state.next_before_ready => {
+                "; GET /runtime/invocation/next returns no event before it".to_owned()
+            }
+            None => String::new(),
+        }
     }
 
     /// Delivers an event with its response headers.
@@ -110,6 +121,11 @@ impl InstanceState {
     /// Marks the instance as ready. Returns `false` if it was ready before.
     pub(crate) fn mark_ready(&self) -> bool {
         self.modify(|state| !std::mem::replace(&mut state.ready, true))
+    }
+
+    /// Records that a call of `ready` was rejected.
+    pub(crate) fn reject_ready(&self, error: &str) {
+        self.modify(|state| state.ready_error = Some(error.to_owned()));
     }
 
     /// Records a call of `next`. Returns whether the instance is ready.

@@ -19,13 +19,15 @@ mod transport;
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use ask_core::completion::{Answer, AttemptError, Decoder, End, check_response_head};
+use ask_core::completion::{
+    Answer, AttemptError, Decoder, End, UpstreamError, check_response_head,
+};
 use ask_core::lang::Localized;
 use ask_core::settings::{ProxyScheme, ProxyUrl, Redactor, SettingError};
 use ask_core::{Failure, Settings};
 use ask_host::tls::root_store;
-use http::{Request, Response};
-use ureq::{Agent, Body, Error, Proxy, ProxyProtocol};
+use http::{Request, response};
+use ureq::{Agent, BodyReader, Error, Proxy, ProxyProtocol};
 
 use counters::ConnectionCounters;
 use error::{is_timeout, request_error};
@@ -44,7 +46,7 @@ const INPUT_BUFFER: usize = 64 * 1024;
 const OUTPUT_BUFFER: usize = 16 * 1024;
 
 /// Size of the pieces in which a body is read, in bytes.
-const READ_BUFFER: usize = 16 * 1024;
+pub(crate) const READ_BUFFER: usize = 16 * 1024;
 
 /// The client of the upstream, with its open connection.
 pub(crate) struct UpstreamClient {
@@ -88,34 +90,38 @@ impl UpstreamClient {
         partial: bool,
         deadline: Instant,
     ) -> Result<Answer, AttemptError> {
-        let (head, body) = self.send(request, deadline)?.into_parts();
-        check_response_head(&head.headers)?;
-        let mut decoder = Decoder::new(head.status, &head.headers, self.redactor.clone());
-        let mut body = body.into_reader();
+        let mut response = self.send(request, deadline)?;
+        let mut decoder = self.decoder(&response.head);
         let mut bytes = [0; READ_BUFFER];
         let end = loop {
             if decoder.is_done() {
                 break End::Eof;
             }
-            match body.read(&mut bytes) {
+            match response.read(&mut bytes) {
                 Ok(0) => break End::Eof,
                 Ok(read) => decoder.decode(&bytes[..read])?,
-                Err(error) => match is_timeout(error, deadline) {
-                    false => break End::Truncated,
-                    true => return decoder.time_out(partial),
-                },
+                Err(BodyError::Truncated) => break End::Truncated,
+                Err(BodyError::Timeout) => return decoder.time_out(partial),
             }
         };
         decoder.finish(end)
     }
 
-    /// Sends the request and waits for the head of the response. A reused connection that turns out
-    /// to be closed costs a new one, not a failed answer.
-    fn send(
+    /// Creates the decoder of a response with this head.
+    pub(crate) fn decoder(&self, head: &response::Parts) -> Decoder {
+        Decoder::new(head.status, &head.headers, self.redactor.clone())
+    }
+
+    /// Sends a request and waits for the head of the response. A reused connection that turns out
+    /// to be closed costs a new one, not a failed answer: `request` then builds the request again.
+    ///
+    /// # Errors
+    /// If `request` fails, or if there is no response.
+    pub(crate) fn send(
         &self,
         request: impl Fn() -> Result<Request<Vec<u8>>, Failure>,
         deadline: Instant,
-    ) -> Result<Response<Body>, AttemptError> {
+    ) -> Result<UpstreamResponse, RequestError> {
         let (opened, received) = (self.counters.opened(), self.counters.received());
         let send = || {
             let remaining = deadline.saturating_duration_since(Instant::now());
@@ -128,7 +134,67 @@ impl UpstreamClient {
             Err(Error::Io(_)) if self.counters.opened() == opened && !received_any() => send()?,
             response => response,
         };
-        response.map_err(|error| request_error(error, deadline, received_any()).into())
+        let response = response.map_err(|error| request_error(error, deadline, received_any()))?;
+        let (head, body) = response.into_parts();
+        check_response_head(&head.headers)?;
+        Ok(UpstreamResponse { head, body: body.into_reader(), deadline })
+    }
+}
+
+/// A request without a response.
+pub(crate) enum RequestError {
+    /// The request could not be built.
+    Request(Failure),
+    /// The upstream did not respond.
+    Upstream(UpstreamError),
+}
+
+impl From<Failure> for RequestError {
+    fn from(failure: Failure) -> Self {
+        Self::Request(failure)
+    }
+}
+
+impl From<UpstreamError> for RequestError {
+    fn from(error: UpstreamError) -> Self {
+        Self::Upstream(error)
+    }
+}
+
+impl From<RequestError> for AttemptError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Request(failure) => failure.into(),
+            RequestError::Upstream(error) => error.into(),
+        }
+    }
+}
+
+/// A response whose body is read piece by piece.
+pub(crate) struct UpstreamResponse {
+    pub(crate) head: response::Parts,
+    body: BodyReader<'static>,
+    deadline: Instant,
+}
+
+/// The reason why a body ended early.
+pub(crate) enum BodyError {
+    /// The connection was closed or reset.
+    Truncated,
+    /// The deadline passed.
+    Timeout,
+}
+
+impl UpstreamResponse {
+    /// Reads the next bytes of the body. Returns 0 at its end.
+    ///
+    /// # Errors
+    /// If the body ends before its end.
+    pub(crate) fn read(&mut self, bytes: &mut [u8]) -> Result<usize, BodyError> {
+        self.body.read(bytes).map_err(|error| match is_timeout(error, self.deadline) {
+            true => BodyError::Timeout,
+            false => BodyError::Truncated,
+        })
     }
 }
 

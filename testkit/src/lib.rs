@@ -23,6 +23,7 @@
 //! The program under test, and the test itself:
 //! - [`Process`]: a program as a child process, with its output ([`process`])
 //! - [`Resources`]: the threads, files and sockets of a process, as Linux lists them
+//! - [`free_port`]: a port for a program that cannot choose one
 //! - [`Gate`]: holds a stand-in until the test opens it
 //! - [`all_pairs`], [`run_table`], [`each`]: rows of a table ([`table`])
 //! - [`Scratch`]: a file that is removed with the value
@@ -61,7 +62,7 @@ pub use endpoint::{Disconnect, Endpoint, splice};
 pub use gate::Gate;
 pub use http::End;
 pub use http::{Head, Request, Response};
-pub use listener::Listener;
+pub use listener::{Listener, free_port};
 pub use process::{Process, Resources};
 pub use proxy::Proxy;
 pub use runtime_api::RuntimeApi;

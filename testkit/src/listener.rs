@@ -1,5 +1,6 @@
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::{WAIT_LIMIT, Wire, poll};
 
@@ -54,5 +55,18 @@ impl Listener {
     #[track_caller]
     pub fn assert_unused(&self) {
         assert_eq!(self.0.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "a connection came");
+    }
+}
+
+/// Returns a port on which a program under test can listen. No other test gets it, and the system
+/// gives higher ones to clients.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 100).unwrap() * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return port;
+        }
     }
 }

@@ -137,13 +137,13 @@ class Call {
     if (this.stream) this.#chunk({ delta: { content: piece } }); else this.#whole += piece;
   }
 
-  end(piece = "") {
+  end(piece = "", finish_reason = "stop") {
     this.send(piece);
     if (!this.stream) {
       const message = { role: "assistant", content: this.#whole };
-      return this.fail(200, { model: "stand-in", choices: [{ message, finish_reason: "stop" }] });
+      return this.fail(200, { model: "stand-in", choices: [{ message, finish_reason }] });
     }
-    this.#chunk({ delta: {}, finish_reason: "stop" });
+    this.#chunk({ delta: {}, finish_reason });
     this.#response.end("data: [DONE]\n\n");
   }
 

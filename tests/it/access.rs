@@ -1,5 +1,9 @@
 //! Access: tokens, origins, signed links, rate, and requests that never reach the model.
 
+use std::time::{Duration, SystemTime};
+
+use ask_core::access::signed_link::sign;
+use ask_core::settings::Secret;
 use serde_json::json;
 use testkit::{Upstream, chat};
 
@@ -43,7 +47,7 @@ fn token_is_accepted_in_three_places() {
     // The platform authorizes direct invocations.
     app.event(&json!({"question": "hi"})).assert_answer("Yes.");
     // Requests that need no model need no token.
-    for path in ["/widget.js", "/robots.txt"] {
+    for path in ["/widget.js", "/chat.js", "/robots.txt"] {
         assert_eq!(app.event(&json!({"httpMethod": "GET", "path": path})).status(), 200);
     }
     assert_eq!(app.get(&[], &[("accept", "text/html")]).status(), 200);
@@ -175,15 +179,14 @@ fn only_listed_origins_may_ask() {
 fn signed_link_needs_no_token() {
     let upstream = Upstream::always(chat::completion("Yes."));
     let key = "a signing key of the tests";
-    let link = |args: &[&str]| {
-        let mut command = App::unset().set("ASK_SIGNING_KEY", key).command();
-        let output = command.arg("sign").args(args).arg("https://fn.example/").output().unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let url = String::from_utf8(output.stdout).unwrap();
-        let query = url.trim_end().strip_prefix("https://fn.example/?").unwrap();
-        let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap());
-        let decode = |value: &str| value.replace("%20", " ").replace("%3F", "?");
-        pairs.map(|(name, value)| (name.to_owned(), decode(value))).collect::<Vec<_>>()
+    let until = SystemTime::now() + Duration::from_secs(3600);
+    let until = until.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let link = |question: Option<&str>| {
+        let link = sign(&Secret::new(key.to_owned()), "/", until, question);
+        let question = question.map(|question| ("question".to_owned(), question.to_owned()));
+        let signed =
+            [("exp".to_owned(), link.expires.to_string()), ("sig".to_owned(), link.signature)];
+        question.into_iter().chain(signed).collect::<Vec<_>>()
     };
     let app = App::new(&upstream).set("ASK_TOKEN", "t").set("ASK_SIGNING_KEY", key).start();
     let get = |pairs: &[(String, String)], question: &str| {
@@ -195,10 +198,10 @@ fn signed_link_needs_no_token() {
         }
         app.get(&query, &[])
     };
-    let any = link(&[]);
+    let any = link(None);
     get(&any, "hi").assert_answer("Yes.");
     get(&any, "another").assert_answer("Yes.");
-    let one = link(&["--question", "What is Rust?", "--expires", "1h"]);
+    let one = link(Some("What is Rust?"));
     get(&one, "").assert_answer("Yes.");
     get(&one, "another").assert_error(401, "link");
     let mut longer = any.clone();

@@ -15,10 +15,11 @@ mod failures;
 mod faults;
 mod formats;
 mod log;
+#[cfg(not(feature = "terminal"))]
+mod packaged;
 mod retries;
 mod secrets;
 mod settings;
-mod terminal;
 mod tidy;
 mod time;
 mod tls;

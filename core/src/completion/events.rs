@@ -8,7 +8,7 @@ const MAX_IGNORED: usize = 4096;
 /// Reads events. Comments and fields other than `event` and `data` are ignored. A line of JSON
 /// without a field counts as data of its own: upstreams report errors so.
 #[derive(Debug, Default)]
-pub(super) struct EventReader {
+pub struct EventReader {
     lines: Lines,
     event: Event,
     /// The start of the ignored lines.
@@ -17,16 +17,16 @@ pub(super) struct EventReader {
 
 /// An event with data, or with the name of an error.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Event {
+pub struct Event {
     /// The value of `event`, empty by default.
-    pub(super) name: String,
+    pub name: String,
     /// The values of `data`, joined by line feeds.
-    pub(super) data: Vec<u8>,
+    pub data: Vec<u8>,
 }
 
 impl EventReader {
     /// Returns the next complete event in the bytes and removes its bytes. Keeps the rest.
-    pub(super) fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
+    pub fn next(&mut self, bytes: &mut &[u8]) -> Option<Event> {
         while let Some(line) = self.lines.next(bytes) {
             if let Some(event) = self.line(&line) {
                 return Some(event);
@@ -36,7 +36,7 @@ impl EventReader {
     }
 
     /// Returns the last event if no empty line followed it, and the start of the ignored lines.
-    pub(super) fn finish(mut self) -> (Option<Event>, Vec<u8>) {
+    pub fn finish(mut self) -> (Option<Event>, Vec<u8>) {
         let partial = std::mem::take(&mut self.lines.partial);
         let last = self.line(&partial).or_else(|| self.take());
         (last, self.ignored)

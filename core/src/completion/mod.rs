@@ -4,13 +4,14 @@
 //! - [`Decoder`] decides what the reply is, from its bytes: an answer, a stream or an error.
 //! - [`UpstreamError`] is the failure of an attempt without a reply.
 //! - [`AttemptError`] is any failed attempt; [`Retry`] chooses the next one.
+//! - [`events`] splits a stream into its events.
 
 mod answer;
 mod chunk;
 mod cooldowns;
 mod decoder;
 mod error;
-mod events;
+pub mod events;
 mod message;
 mod request;
 mod retry;

@@ -299,6 +299,7 @@ mod tests {
         check("GET", "/robots.txt?question=hi", &[], "", 200, "Disallow: /");
         check("GET", "/widget.js", &[], "", 200, "shadow");
         check("GET", "/stage/widget.js", &[], "", 200, "shadow");
+        check("GET", "/chat.js", &[], "", 200, "dialog");
         check("GET", question, &[("sec-purpose", "prefetch;prerender")], "", 503, "Prefetch");
         check("GET", question, &[("purpose", "prefetch")], "", 503, "Prefetch");
         check(

@@ -18,6 +18,8 @@ pub enum OwnPath {
 pub enum OwnFile {
     /// The script of the chat widget.
     Widget,
+    /// The module that the widget loads when it is opened.
+    Chat,
     /// `robots.txt`, which disallows all.
     Robots,
     /// An icon. There is none.
@@ -43,6 +45,7 @@ impl OwnFile {
     fn from_name(name: &str) -> Option<Self> {
         match name {
             "widget.js" => Some(Self::Widget),
+            "chat.js" => Some(Self::Chat),
             "robots.txt" => Some(Self::Robots),
             "favicon.ico" => Some(Self::Icon),
             icon if icon.starts_with("apple-touch-icon") => Some(Self::Icon),
@@ -81,6 +84,7 @@ mod tests {
             ("/healthz", OwnPath::Health),
             ("/widget.js", OwnPath::File(OwnFile::Widget)),
             ("/prepub/widget.js", OwnPath::File(OwnFile::Widget)),
+            ("/chat.js", OwnPath::File(OwnFile::Chat)),
             ("/robots.txt", OwnPath::File(OwnFile::Robots)),
             ("/favicon.ico", OwnPath::File(OwnFile::Icon)),
             ("/apple-touch-icon-precomposed.png", OwnPath::File(OwnFile::Icon)),

@@ -9,7 +9,7 @@ use crate::access::preflight_headers;
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::lang::Localized;
-use crate::response::page::{Page, ask_page, widget};
+use crate::response::page::{Page, ask_page, chat, widget};
 use crate::response::{METHODS, Responder, X_ERROR_CODE};
 
 /// Robots that fetch links for previews. No person has opened these links.
@@ -90,6 +90,7 @@ pub(super) fn respond<B>(
 fn own_file(responder: &Responder, file: OwnFile) -> Response<Vec<u8>> {
     match file {
         OwnFile::Widget => widget(responder),
+        OwnFile::Chat => chat(responder),
         OwnFile::Robots => {
             responder.response(StatusCode::OK, Format::Text.content_type(), ROBOTS_TXT)
         }

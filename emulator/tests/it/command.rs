@@ -1,49 +1,15 @@
 //! The command line.
 
-use std::{fs, net::SocketAddr, process::Command};
+use std::{
+    fs,
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    thread,
+};
 
-use testkit::{Listener, Process, Response, process};
+use testkit::{Listener, WAIT_LIMIT, Wire, free_port, poll, process};
 
-use crate::support::{Package, send_to};
-
-/// Returns the command with an empty environment except `PATH`.
-fn command() -> Command {
-    let mut command = process::command(env!("CARGO_BIN_EXE_scf-emulator"));
-    command.env("PATH", "/usr/bin:/bin");
-    command
-}
-
-/// Options for a free port.
-const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
-
-/// A running command and the address that it prints.
-struct Running {
-    process: Process,
-    address: SocketAddr,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Self {
-        let process = Process::spawn(command);
-        let address = loop {
-            if let Some(rest) = process.stderr.next().trim().strip_prefix("curl 'http://") {
-                break rest.split_once('/').unwrap().0.parse().unwrap();
-            }
-        };
-        Self { process, address }
-    }
-
-    fn get(&self, path: &str) -> Response {
-        send_to(self.address, &format!("GET {path}"), &[], b"")
-    }
-}
-
-/// Runs the command to its end. Returns the exit status and the output.
-fn output(args: &[&str]) -> (i32, String) {
-    let output = command().args(args).output().unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
-}
+use crate::support::{LISTEN, Package, Running, command, output, send_to, state};
 
 #[test]
 fn signals_end_the_emulator_and_the_function() {
@@ -72,6 +38,78 @@ fn function_output_is_printed() {
 }
 
 #[test]
+fn unread_output_stops_nothing() {
+    let package = Package::bash(
+        r#"echo $$ > pid; for i in {1..2000}; do printf '%0200d\n' $i; printf '%0200d\n' $i >&2; done
+ready; while next; do grep -q /slow <<< "$event" && tail -f /dev/null; reply 1; done"#,
+    );
+    let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let mut command = command();
+    command.args(["--listen", &address.to_string(), "--time-limit", "2"]);
+    let mut child = command.arg(package.bootstrap()).spawn().unwrap();
+    let get = |path: &str| send_to(address, &format!("GET {path}"), &[], b"");
+    assert!(poll(WAIT_LIMIT, || TcpStream::connect(address).is_ok()));
+    assert_eq!(get("/").status(), 200);
+    assert_eq!(get("/slow").status(), 433);
+    assert_eq!(get("/").status(), 200);
+    let pid = fs::read_to_string(package.dir.join("pid")).unwrap().trim().parse().unwrap();
+    let kill = Command::new("kill").arg(child.id().to_string()).status();
+    assert!(kill.unwrap().success());
+    let has_ended = poll(WAIT_LIMIT, || child.try_wait().unwrap().is_some());
+    child.kill().unwrap();
+    assert!(has_ended && state(pid).is_none());
+}
+
+#[test]
+fn function_ends_if_the_emulator_is_killed() {
+    for options in [&[][..], &["--freeze"]] {
+        let package = Package::bash(
+            "setsid tail -f /dev/null & echo $! > child; ready; while next; do reply $$; done",
+        );
+        let running = Running::start(command().args(LISTEN).args(options).arg(package.bootstrap()));
+        let function = running.get("/").text().parse().unwrap();
+        let child = fs::read_to_string(package.dir.join("child")).unwrap().trim().parse().unwrap();
+        if !options.is_empty() {
+            process::wait_until_stopped(function);
+        }
+        running.process.kill();
+        for pid in [function, child] {
+            let has_ended = || matches!(state(pid), None | Some('Z'));
+            assert!(poll(WAIT_LIMIT, has_ended), "{options:?}: {pid} runs");
+        }
+    }
+}
+
+#[test]
+fn interrupt_during_an_event_answers_the_client() {
+    let package = Package::bash("ready; while next; do touch fetched; tail -f /dev/null; done");
+    let running = Running::start(command().args(LISTEN).arg(package.bootstrap()));
+    let mut client = Wire::connect(running.address);
+    client.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(poll(WAIT_LIMIT, || package.dir.join("fetched").exists()));
+    running.process.signal("INT");
+    assert_eq!(client.last_response().status(), 499);
+    assert!(running.process.wait().success());
+}
+
+#[test]
+fn memory_of_parallel_bodies_is_given_back() {
+    let package = Package::bash(
+        r#"ready; while curl -s -o /dev/null "$api/invocation/next"; do reply 1; done"#,
+    );
+    let running = Running::start(command().args(LISTEN).arg(package.bootstrap()));
+    let body = vec![b'x'; 4_000_000];
+    thread::scope(|scope| {
+        let send = || send_to(running.address, "POST /", &[], &body).status();
+        let clients = [(); 8].map(|()| scope.spawn(send));
+        assert_eq!(clients.map(|client| client.join().unwrap()), [200; 8]);
+    });
+    let memory = |field: &str| process::memory(running.process.id(), field).unwrap();
+    assert!(memory("VmHWM") < 64_000, "{} kB", memory("VmHWM"));
+    assert!(poll(WAIT_LIMIT, || memory("VmRSS") < 24_000), "{} kB", memory("VmRSS"));
+}
+
+#[test]
 fn variables_are_passed_only_by_name() {
     let package = Package::bash(
         r#"ready; while next; do reply "\"$MINE,$COPIED,$OTHER,$SCF_FUNCTIONNAME\""; done"#,
@@ -85,6 +123,26 @@ fn variables_are_passed_only_by_name() {
     check(&[], ",,,local");
     check(&["--env", "MINE=a=1", "--env", "COPIED"], "a=1,b,,local");
     check(&["--env-all", "--env", "MINE=a"], "a,b,c,local");
+    check(&["--name", "mine", "--platform", "COPIED=d"], ",d,,mine");
+    let file = |name: &str, text: &str| {
+        let path = package.dir.join(name);
+        fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    };
+    let first = file("first.env", "# mine\nMINE='a b'\nOTHER=$x\n");
+    let last = file("last.env", "OTHER=c\n");
+    check(&["--env", "COPIED=d", "--env-file", &first, "--env-file", &last], "a b,d,c,local");
+    check(&["--env", "MINE=d", "--env-file", &first], "d,,$x,local");
+}
+
+#[test]
+fn variables_that_are_not_passed_are_named() {
+    let package = Package::replying("1");
+    let mut command = command();
+    command.envs([("SCF_MINE", "a"), ("MINE", "b")]);
+    let running = Running::start(command.args(LISTEN).arg("--env-all").arg(package.bootstrap()));
+    let lines = running.process.stderr.all();
+    assert!(lines.iter().any(|line| line.ends_with("not passed: SCF_MINE")), "{lines:?}");
 }
 
 #[test]
@@ -140,7 +198,7 @@ fn help_and_readme_list_every_option() {
     let (status, help) = output(&["--help"]);
     assert_eq!(status, 0);
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let source = include_str!("../../src/main.rs");
+    let source = include_str!("../../src/args.rs");
     let options: Vec<_> =
         source.split("Arg::Long(\"").skip(1).map(|rest| rest.split_once('"').unwrap().0).collect();
     assert!(options.len() > 10);

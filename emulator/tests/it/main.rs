@@ -2,6 +2,9 @@
 
 mod command;
 mod instance;
+mod invoke;
 mod runtime_api;
 mod support;
 mod trigger;
+mod watch;
+mod web;

@@ -1,11 +1,11 @@
 //! The calls of the runtime API, as raw HTTP.
 
-use std::thread;
+use std::{net::SocketAddr, thread, time::Duration};
 
 use scf_emulator::{Emulator, Invocation, Settings};
-use testkit::{Response, WAIT_LIMIT, poll};
+use testkit::{Response, WAIT_LIMIT, Wire, poll};
 
-use crate::support::send_to;
+use crate::support::{address, logs, send_to};
 
 fn call(emulator: &Emulator, line: &str, body: &str) -> Response {
     send_to(emulator.runtime_api(), line, &[], body.as_bytes())
@@ -128,15 +128,64 @@ fn forbidden_calls_are_rejected_with_a_message() {
         let logs = emulator.logs();
         assert!(logs.last().unwrap().text.contains(message), "{line}: {logs:?}");
     };
-    check("POST /runtime/init/ready", "", 400, "empty body");
     check("POST /runtime/invocation/response", "x", 400, "without an event");
     check("POST /runtime/invocation/error", "x", 400, "without an event");
     check("GET /runtime/init/ready", "", 405, "POST /runtime/init/ready");
     check("POST /runtime/invocation/next", "", 405, "GET /runtime/invocation/next");
     check("HEAD /runtime/invocation/next", "", 405, "");
     check("PUT /runtime/invocation/response", "x", 405, "POST /runtime/invocation/response");
-    check("GET /2018-06-01/runtime/invocation/next", "", 404, "unknown call");
+    check("GET /2018-06-01/runtime/invocation/next", "", 404, "API of AWS Lambda");
     check("POST /runtime/init/ready/", " ", 404, "unknown call");
+}
+
+#[test]
+fn empty_ready_is_accepted_with_one_warning() {
+    let emulator = start();
+    for _ in 0..2 {
+        assert_eq!(call(&emulator, "POST /runtime/init/ready", "").status(), 200);
+    }
+    assert_eq!(logs(&emulator).matches("accepted with an empty body").count(), 1);
+    let invocation = invoke(&emulator, "1", || {
+        next(&emulator);
+        reply(&emulator, "");
+    });
+    assert_eq!(invocation.reply.unwrap(), b"");
+}
+
+#[test]
+fn post_without_a_length_is_a_411_and_named_in_the_450() {
+    let mut settings = Settings::in_process();
+    settings.limits.init = Duration::from_secs(1);
+    let emulator = settings.start("127.0.0.1:0").unwrap();
+    for path in ["/runtime/init/ready", "/runtime/invocation/response"] {
+        let mut client = Wire::connect(emulator.runtime_api());
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        assert_eq!(client.response().status(), 411);
+    }
+    let failure = emulator.invoke("1").reply.unwrap_err();
+    let expected = "it was rejected: POST /runtime/init/ready: missing Content-Length";
+    assert!(failure.status == 450 && failure.message.contains(expected), "{}", failure.message);
+}
+
+#[test]
+fn requests_that_no_server_takes_have_a_line() {
+    let emulator = start();
+    let check = |address: SocketAddr, request: &str, status: u16, line: &str| {
+        let mut client = Wire::connect(address);
+        client.send(request);
+        assert_eq!(client.last_response().status(), status, "{line}");
+        assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
+    };
+    let address = address(&emulator);
+    check(address, &format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(70_000)), 414, "URI too long");
+    check(address, "GET / HTTP/1.1\r\nbad header\r\n\r\n", 400, "rejected a request: ");
+    check(emulator.runtime_api(), "G@T / HTTP/1.1\r\n\r\n", 400, "method parsed");
+
+    // Its rest is not read, which may reset the connection before the client has the 431.
+    let mut client = Wire::connect(address);
+    client.send(format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(500_000)));
+    let line = "message head is too large";
+    assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
 }
 
 #[test]
@@ -193,7 +242,7 @@ fn event_must_be_json_of_at_most_6_mb() {
 #[test]
 fn reply_after_the_time_limit_is_ignored() {
     let mut settings = Settings::in_process();
-    settings.limits.time = std::time::Duration::from_secs(1);
+    settings.limits.time = Duration::from_secs(1);
     let emulator = settings.start("127.0.0.1:0").unwrap();
     ready(&emulator);
     let failure = invoke(&emulator, "1", || drop(next(&emulator))).reply.unwrap_err();

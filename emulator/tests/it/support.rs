@@ -5,15 +5,17 @@ use std::{
     net::SocketAddr,
     os::unix::fs::PermissionsExt,
     path::PathBuf,
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use scf_emulator::{Emulator, Function, Settings};
-use testkit::{Response, Wire};
+use testkit::{Process, Response, Wire, process};
 
 /// A temporary folder with a `bootstrap` file. Dropping it deletes the folder.
 pub(crate) struct Package {
     pub(crate) dir: PathBuf,
+    name: &'static str,
 }
 
 impl Package {
@@ -39,22 +41,27 @@ fail() {{ curl -s -d "$1" "$api/invocation/error"; }}
 
     /// Creates a `bootstrap` file with this text.
     pub(crate) fn new(text: &str) -> Self {
+        Self::named("bootstrap", text)
+    }
+
+    /// Creates an executable file with this name and text.
+    pub(crate) fn named(name: &'static str, text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "scf-emulator-{}-{}",
+        let folder = format!(
+            "emulator-test-{}-{}",
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(name);
+        let dir = fs::canonicalize(std::env::temp_dir()).unwrap().join(folder);
         fs::create_dir(&dir).unwrap();
-        let package = Self { dir };
+        let package = Self { dir, name };
         fs::write(package.bootstrap(), text).unwrap();
         fs::set_permissions(package.bootstrap(), fs::Permissions::from_mode(0o755)).unwrap();
         package
     }
 
     pub(crate) fn bootstrap(&self) -> PathBuf {
-        self.dir.join("bootstrap")
+        self.dir.join(self.name)
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -70,6 +77,18 @@ impl Drop for Package {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
     }
+}
+
+/// Returns the state of a process from `/proc`, such as `S`, or `T` for stopped. Returns `None` if
+/// the process does not exist.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Returns the emulator's log as one text.
+pub(crate) fn logs(emulator: &Emulator) -> String {
+    emulator.logs().iter().map(|line| format!("{line}\n")).collect()
 }
 
 /// Returns the address of the trigger.
@@ -102,4 +121,43 @@ pub(crate) fn send_to(address: SocketAddr, line: &str, headers: &[&str], body: &
     let mut client = Wire::connect(address);
     client.send([head.as_bytes(), b"\r\n", body].concat());
     client.last_response()
+}
+
+/// Returns the command with an empty environment except `PATH`.
+pub(crate) fn command() -> Command {
+    let mut command = process::command(env!("CARGO_BIN_EXE_scf-emulator"));
+    command.env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// Options for a free port.
+pub(crate) const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
+/// A running command and the address that it prints.
+pub(crate) struct Running {
+    pub(crate) process: Process,
+    pub(crate) address: SocketAddr,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let process = Process::spawn(command);
+        let address = loop {
+            if let Some((_, rest)) = process.stderr.next().split_once("curl 'http://") {
+                break rest.split_once('/').unwrap().0.parse().unwrap();
+            }
+        };
+        Self { process, address }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Response {
+        send_to(self.address, &format!("GET {path}"), &[], b"")
+    }
+}
+
+/// Runs the command to its end. Returns the exit status and the output.
+pub(crate) fn output(args: &[&str]) -> (i32, String) {
+    let output = command().args(args).output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
 }

@@ -2,8 +2,9 @@
 
 use scf_emulator::{Settings, Trigger};
 use serde_json::{Value, json};
+use testkit::{WAIT_LIMIT, Wire, poll};
 
-use crate::support::{Package, get, send};
+use crate::support::{Package, address, get, logs, send};
 
 /// Replies with the event.
 fn echo() -> Package {
@@ -27,10 +28,12 @@ fn function_of_the_readme_works() {
     let readme = include_str!("../../README.md");
     let script = &readme[readme.find("#!/bin/bash").unwrap()..];
     let package = Package::new(script.split_once("```").unwrap().0);
-    assert_eq!(
-        get(&package.start(), "/?question=hello").json()["queryString"]["question"],
-        "hello"
-    );
+    let emulator = package.start();
+    let event = get(&emulator, "/?question=hello").json();
+    assert_eq!(event["queryString"]["question"], "hello");
+    // An argument of a command holds 128 KB.
+    let body = "x".repeat(2_000_000);
+    assert_eq!(send(&emulator, "POST /", &[], body.as_bytes()).json()["body"], body);
 }
 
 #[test]
@@ -283,6 +286,19 @@ fn guard_is_off_if_not_on_loopback() {
     let response =
         send(&emulator, "GET /", &["Host: my.example", "Origin: https://page.example"], b"");
     assert_eq!(response.status(), 200);
+}
+
+#[test]
+fn client_that_leaves_has_a_line() {
+    let package = Package::bash("ready; while next; do touch fetched; tail -f /dev/null; done");
+    let emulator = package.start();
+    let mut client = Wire::connect(address(&emulator));
+    client.send("GET /slow?secret HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert!(poll(WAIT_LIMIT, || package.dir.join("fetched").exists()));
+    client.close();
+    let line = "GET /slow client left after";
+    assert!(poll(WAIT_LIMIT, || logs(&emulator).contains(line)), "{}", logs(&emulator));
+    assert!(!logs(&emulator).contains("secret"));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Offence, assert_none, cargo, members, read, texts};
 const TARGET: &str = "x86_64-unknown-linux-musl";
 
 const ASYNC: &[&str] = &["axum", "futures-core", "hyper", "smol", "tokio"];
-const TERMINAL: &[&str] = &["clap", "lexopt"];
+const TERMINAL: &[&str] = &["clap", "envfile", "lexopt", "time"];
 const IO: &[&str] = &["hyper", "mio", "rustix", "scf-runtime", "socket2", "tokio", "ureq"];
 
 /// A package with its build flags, and the crates that its dependency tree must not hold.
@@ -50,9 +50,11 @@ const PATHS: &[(&str, &[&str], &[&str])] = &[(
 
 /// Files that may compare a date with the time of day. All waits use the monotonic clock.
 const WALL_CLOCK: &[&str] = &[
+    "src/attempts.rs",
     "deploy/src/client.rs",
     "deploy/src/credentials.rs",
     "src/handler.rs",
+    "src/terminal/check/models.rs",
     "src/terminal/sign.rs",
     "web/src/ask/completion.rs",
     "web/src/ask/mod.rs",

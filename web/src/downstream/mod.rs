@@ -3,7 +3,6 @@
 mod body;
 mod connection;
 mod request_info;
-mod request_line;
 
 pub(crate) use body::{BodyError, ClientBody, ReplyBody};
 pub(crate) use connection::{ClientHandle, PEER_CLOSED, RequestGuard};

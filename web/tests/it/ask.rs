@@ -70,9 +70,11 @@ fn transient_error_is_retried_and_the_next_key_used_at_once() {
     let listener = Listener::bind();
     let app = App::new(&listener).set("OPENAI_API_KEY", "sk-first-Qq1,sk-second-Ww2").start();
     let (mut client, mut upstream, asked) = app.ask(&listener, "/?q=hi", "");
-    assert_eq!(asked.header("authorization"), Some("Bearer sk-first-Qq1"));
+    // The first key is chosen at random.
+    let keys = ["Bearer sk-first-Qq1", "Bearer sk-second-Ww2"];
+    let first = keys.iter().position(|key| asked.header("authorization") == Some(key)).unwrap();
     upstream.send(chat::error(401, "invalid_api_key", "no"));
-    assert_eq!(upstream.request().header("authorization"), Some("Bearer sk-second-Ww2"));
+    assert_eq!(upstream.request().header("authorization"), Some(keys[1 - first]));
     upstream.send(http::response(503, &["retry-after: 0"], ""));
     upstream.request();
     upstream.send(chat::completion("At last."));
@@ -179,6 +181,7 @@ fn requests_without_a_question_never_reach_the_model() {
     for (line, headers, status, content_type) in [
         ("GET /", "Accept: text/html\r\n", 200, Some("text/html; charset=utf-8")),
         ("GET /widget.js", "", 200, Some("text/javascript; charset=utf-8")),
+        ("GET /chat.js", "", 200, Some("text/javascript; charset=utf-8")),
         ("GET /robots.txt", "", 200, text),
         ("GET /favicon.ico", "", 404, None),
         ("GET /apple-touch-icon-precomposed.png", "", 404, None),

@@ -1,6 +1,7 @@
 //! The Web function as a process: real sockets on both sides, with the bytes on them in the test.
 //!
 //! `ASK_WEB_PACKAGE` names a folder with the unpacked zip to test instead of cargo's binary.
+//! `ASK_WEB_EMULATOR` names the local platform's binary, which then runs the function.
 
 mod ask;
 mod ask_stream;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use testkit::table::expect_eq;
-use testkit::{Head, Request, Response, process};
+use testkit::{Head, Request, Response, free_port, process};
 pub(crate) use testkit::{Listener, Process, WAIT_LIMIT, Wire, poll};
 
 pub(crate) const KEY: &str = "sk-server-Zq7";
@@ -54,8 +55,29 @@ impl App {
         vars.iter().fold(self, |app, (name, value)| app.set(name, *value))
     }
 
-    /// The program itself.
+    /// The program itself, or the local platform that runs it.
     pub(crate) fn command(self) -> Command {
+        match env::var_os("ASK_WEB_EMULATOR") {
+            Some(emulator) => self.emulator_command(&emulator),
+            None => self.program_command(),
+        }
+    }
+
+    fn emulator_command(self, emulator: &OsStr) -> Command {
+        let port = free_port().to_string();
+        // The emulator reaches a loopback address, on which the program checks `Host` and origins.
+        let app = self.set("HOST", "127.0.0.2").set("PORT", &port);
+        let mut command = process::command(emulator);
+        command.args(["--listen", "127.0.0.1:0", "--web", "--port", &port, "--concurrency", "100"]);
+        command.args(["--allow-origin", "*"]);
+        for (name, value) in app.0 {
+            command.args(["--env", &format!("{name}={value}")]);
+        }
+        command.arg(program());
+        command
+    }
+
+    fn program_command(self) -> Command {
         let mut command = process::command(program());
         command.envs(self.0);
         if let Some(folder) = env::var_os("ASK_WEB_PACKAGE") {
@@ -78,9 +100,18 @@ pub(crate) struct Instance {
 impl Instance {
     pub(crate) fn spawn(command: &mut Command) -> Self {
         let process = Process::spawn(command);
-        let first = process.stderr.next();
-        let address = first.rsplit("http://").next().unwrap_or_default();
-        let address = address.parse().unwrap_or_else(|_| panic!("no address in {first:?}"));
+        let address = loop {
+            let line = process.stderr.next();
+            if let Some((_, rest)) = line.split_once("listening on http://") {
+                // The line of a program behind the emulator has the address behind it.
+                if env::var_os("ASK_WEB_EMULATOR").is_none() {
+                    break rest.parse().unwrap();
+                }
+            }
+            if let Some((_, rest)) = line.split_once("listening at http://") {
+                break rest.split(';').next().unwrap().parse().unwrap();
+            }
+        };
         Self { process, address }
     }
 

@@ -530,6 +530,8 @@ return (root, labels) => {
       cancelAnimationFrame(frame);
       update();
     },
+    /** Returns whether the next frame will show more. */
+    isBehind: () => frame !== 0,
     source: () => source,
   };
 };

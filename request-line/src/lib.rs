@@ -1,30 +1,38 @@
 //! Percent-encodes the bytes of a request target that no URI may hold.
 //!
-//! curl sends `?question="hi"` as it is, and old programs send GBK. hyper rejects both, so the
-//! request line is changed before hyper parses it, and nothing else ever is.
+//! curl sends `?question="hi"` as it is, and old programs send GBK. HTTP libraries such as hyper
+//! reject both, so a server changes the request line before its library parses it, and nothing
+//! else.
+//!
+//! ```
+//! let mut line = request_line::RequestLine::default();
+//! assert_eq!(line.read(b"GET /?q="), None);
+//! let bytes = line.read(b"\"hi\" HTTP/1.1\r\n\r\n").unwrap();
+//! assert_eq!(&bytes[..], b"GET /?q=%22hi%22 HTTP/1.1\r\n\r\n");
+//! ```
 
 use std::borrow::Cow;
 use std::mem;
 
-/// Maximum length of a request line that is changed, in bytes. hyper rejects longer ones.
+/// Maximum length of a request line that is changed, in bytes. Servers reject longer ones.
 const MAX_LINE: usize = 64 * 1024;
 
 /// A request line whose target is encoded.
 #[derive(Debug, Default)]
-pub(super) struct RequestLine {
+pub struct RequestLine {
     /// The start of a line whose end has not arrived.
     partial: Vec<u8>,
 }
 
 impl RequestLine {
     /// Returns whether only the start of the line has arrived.
-    pub(super) fn is_partial(&self) -> bool {
+    pub fn is_partial(&self) -> bool {
         !self.partial.is_empty()
     }
 
     /// Takes the next bytes of the line. Returns the bytes to pass on, or `None` until the line is
     /// complete.
-    pub(super) fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    pub fn read<'a>(&mut self, bytes: &'a [u8]) -> Option<Cow<'a, [u8]>> {
         let line: Cow<[u8]> = match self.partial.is_empty() {
             true => bytes.into(),
             false => [&mem::take(&mut self.partial), bytes].concat().into(),
@@ -40,7 +48,7 @@ impl RequestLine {
     }
 
     /// Returns the start of a line that the end of the connection cut off.
-    pub(super) fn take_partial(&mut self) -> Vec<u8> {
+    pub fn take_partial(&mut self) -> Vec<u8> {
         mem::take(&mut self.partial)
     }
 }
