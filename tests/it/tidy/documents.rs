@@ -7,7 +7,7 @@ use ask_core::format::Format;
 use ask_core::query::QUESTION_NAMES;
 use ask_core::settings::VARIABLES;
 
-use super::{Offence, ROOT, assert_none, read, texts};
+use super::{Offence, ROOT, assert_none, files, read, texts};
 
 /// The folders of the documents, and those of their Chinese versions.
 const FOLDERS: [&str; 2] = ["docs/", "docs/zh-CN/"];
@@ -120,6 +120,15 @@ fn documents_name_every_option_and_attribute() {
         let check = |(file, text): (String, String)| lacks(&file, &text, words.clone());
         assert_none(both(document).into_iter().flat_map(check).collect());
     }
+}
+
+#[test]
+fn contributing_names_every_check() {
+    let mut checks = files();
+    checks.retain(|file| file.starts_with(".ci/") || file.ends_with("/run"));
+    assert!(checks.len() > 5, "{checks:?}");
+    let words = checks.iter().map(|file| format!("`{file}`"));
+    assert_none(lacks("CONTRIBUTING.md", &read("CONTRIBUTING.md"), words));
 }
 
 /// Returns the lines outside code blocks, with their numbers and without inline code. The opening
