@@ -4,7 +4,8 @@
 //!   which resolves the paths that `tokens` reads.
 //! - `absences`: the crates, standard library items and words that a member must not hold.
 //! - `words`: first words and banned words of comments, length of test names and of lines.
-//! - `house`: scripts, manifests and the documents' tables.
+//! - `documents`: complete tables, one outline in both languages, links that resolve.
+//! - `house`: scripts and manifests.
 //!
 //! A rule is a table at the head of its file and a function that returns offences. A new row holds
 //! at once. A new kind of rule is a function that takes a text or a member, and a test that passes
@@ -12,6 +13,7 @@
 //! exist offends against nothing.
 
 mod absences;
+mod documents;
 mod house;
 mod imports;
 mod layers;
