@@ -10,11 +10,13 @@
 //!
 //! On SCF, its static build is the file `bootstrap` of a custom runtime.
 
-use http::Response;
+use scf_runtime::Context;
+use scf_runtime::http::{self, Request};
 
-fn main() -> anyhow::Result<()> {
-    scf_runtime::http::run(|request, context| {
-        let greeting = format!("Hello from {}, {}\n", request.uri(), context.request_id);
-        Ok(Response::new(greeting))
-    })
+fn greet(request: Request<Vec<u8>>, context: &Context) -> String {
+    format!("Hello from {}, {}\n", request.uri(), context.request_id)
+}
+
+fn main() -> Result<(), scf_runtime::Error> {
+    http::run(greet)
 }

@@ -50,7 +50,7 @@ pub fn run_function() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use scf_emulator::{Function, Settings};
-    use scf_runtime::Context;
+    use scf_runtime::{Context, Failure};
 
     use super::*;
 
@@ -61,7 +61,7 @@ mod tests {
         ask_host::hide_panic_messages("ask");
         let handler = |event: Vec<u8>, _: &Context| match event.as_slice() {
             b"\"panic\"" => panic!("sk-{}", "secret"),
-            _ => Ok(event),
+            _ => Ok::<_, Failure>(event),
         };
         scf_runtime::run_bytes(handler).unwrap();
     }
@@ -85,7 +85,7 @@ mod tests {
         let report = panicked.reply.unwrap_err().report;
         assert_eq!(
             report.as_deref(),
-            Some(br#"{"errorMessage":"the handler panicked"}"#.as_slice())
+            Some(br#"{"errorType":"Panic","errorMessage":"the handler panicked"}"#.as_slice())
         );
         let [line] = panicked.log.as_slice() else { panic!("{:?}", panicked.log) };
         assert!(line.starts_with("ask: panicked at src/lib.rs:"), "{line}");

@@ -3,82 +3,198 @@
 //!
 //! An instance handles one event at a time, so every call blocks. No async runtime is needed.
 //!
-//! A function behind an HTTP trigger:
+//! # A first function
+//!
+//! ```sh
+//! cargo new hello && cd hello
+//! cargo add scf-runtime
+//! ```
+//!
+//! The handler of a function behind an HTTP trigger takes a request and returns anything that is
+//! a response ([`http::IntoResponse`]):
 //!
 //! ```no_run
-//! use http::Response;
+//! use scf_runtime::Context;
+//! use scf_runtime::http::{self, Request, RequestExt};
 //!
-//! fn main() -> anyhow::Result<()> {
-//!     scf_runtime::http::run(|request, context| {
-//!         let greeting = format!("Hello from {}, {}\n", request.uri(), context.request_id);
-//!         Ok(Response::new(greeting))
-//!     })
+//! fn handler(request: Request<Vec<u8>>, _: &Context) -> String {
+//!     let name = request.query("name").unwrap_or("world".to_owned());
+//!     format!("Hello, {name}!\n")
+//! }
+//!
+//! fn main() -> Result<(), scf_runtime::Error> {
+//!     http::run(handler)
 //! }
 //! ```
 //!
-//! A function for JSON events from the console, an SDK or a timer:
+//! The handler of JSON events, from the console, an SDK or a trigger, takes any type that serde
+//! deserializes and returns any type that serde serializes (`cargo add serde -F derive`):
 //!
 //! ```no_run
+//! use scf_runtime::{Context, Failure};
+//!
 //! #[derive(serde::Deserialize)]
 //! struct Order {
 //!     pieces: u32,
 //! }
 //!
-//! fn main() -> anyhow::Result<()> {
-//!     scf_runtime::run(|order: Order, _context| {
-//!         anyhow::ensure!(order.pieces > 0, "order is empty");
-//!         Ok(order.pieces * 3)
-//!     })
+//! fn handler(order: Order, _: &Context) -> Result<u32, Failure> {
+//!     if order.pieces == 0 {
+//!         return Err(Failure::new("EmptyOrder", "order is empty"));
+//!     }
+//!     Ok(order.pieces * 3)
+//! }
+//!
+//! fn main() -> Result<(), scf_runtime::Error> {
+//!     scf_runtime::run(handler)
 //! }
 //! ```
 //!
-//! # Entry points
-//!
-//! | | event | reply |
+//! | entry point | event | reply |
 //! | --- | --- | --- |
-//! | [`http::run`] | `http::Request<Vec<u8>>` | `http::Response` with a text or byte body |
+//! | [`http::run`] | `http::Request<Vec<u8>>` | [`http::IntoResponse`] |
 //! | [`run`] | any `Deserialize` type | any `Serialize` type |
 //! | [`run_bytes`] | bytes | bytes |
 //!
-//! [`http::handler`] and [`json`] turn the first two kinds of handler into a handler of bytes,
-//! which a test can call without a platform. [`Runtime`] runs a handler of bytes against any
-//! address. For full control over HTTP replies, combine [`run_bytes`], [`http::Event::read`] and
-//! [`http::envelope`].
+//! A handler may be a closure, if it names its error: `Ok::<_, Failure>(reply)`. It is called once
+//! for each event and may change what it captures, such as a client or a cache: state lives as
+//! long as the instance. [`Context`] has the request id, the time left ([`Context::remaining`]) and
+//! what the platform says of the function.
+//!
+//! # Errors
+//!
+//! A handler may fail with any error that has a message: it converts to [`Failure`]. The loop
+//! prints it once on standard error with the request id, reports it to the platform as
+//! `{"errorType": "…", "errorMessage": "…"}`, and goes on. A panic is reported without its text.
+//! With `panic = "abort"`, it ends the process.
+//!
+//! The client of a failed HTTP request gets the platform's own error, which may quote the last
+//! lines of the function's output. Return a response for any error that the client should read.
+//!
+//! [`Error`] is the reason for which the loop itself ended. `main` returns it: the process ends,
+//! and the platform starts a new instance.
+//!
+//! # Test it
+//!
+//! A handler is a plain function: call it with [`Context::for_test`]. [`http::handler`] and
+//! [`json`] turn it into a handler of bytes, to test it with the event that the platform sends:
+//!
+//! ```
+//! use scf_runtime::Context;
+//! use scf_runtime::http::{self, Request};
+//!
+//! fn handler(request: Request<Vec<u8>>, _: &Context) -> String {
+//!     format!("Hello from {}", request.uri())
+//! }
+//!
+//! assert_eq!(handler(Request::new(Vec::new()), &Context::for_test()), "Hello from /");
+//!
+//! let event = br#"{"httpMethod": "GET", "path": "/a", "queryString": {"b": "c"}}"#;
+//! let reply = http::handler(handler)(event.to_vec(), &Context::for_test())?;
+//! assert!(String::from_utf8(reply)?.contains("Hello from /a?b=c"));
+//! # Ok::<(), scf_runtime::Failure>(())
+//! ```
+//!
+//! `scf-emulator`, from the repository of this crate or as a wheel for pip, runs the whole function
+//! on your own machine, with the platform's events, limits and errors:
+//!
+//! ```sh
+//! cargo build && scf-emulator target/debug/hello
+//! curl 'http://127.0.0.1:9000/?name=you'
+//! ```
+//!
+//! # Deploy it
+//!
+//! ```sh
+//! rustup target add x86_64-unknown-linux-musl
+//! cargo build --release --target x86_64-unknown-linux-musl
+//! cp target/x86_64-unknown-linux-musl/release/hello bootstrap
+//! zip hello.zip bootstrap
+//! ```
+//!
+//! Create an **event function** with the runtime `CustomRuntime` and upload the zip. Keep the
+//! executable bit, as `zip` does: without it, the platform reports that `bootstrap` does not
+//! exist. Raise the function's time limit: the default is 3 seconds. Add a Function URL for HTTP.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | |
+//! | --- | --- |
+//! | `tokio` | `run_async`, `http::run_async`: asynchronous handlers, under `#[tokio::main]` or any other executor |
+//! | `tower` | `http::run_service`: a tower service as it is, such as an axum `Router` |
+//! | `events` | the module `events`: types for timer, COS, CKafka, CLS and TDMQ |
+//! | `tracing` | a span `invocation` around each call of the handler, with `request_id` and `cold` |
+//! | `transport` | 7 system calls for an event instead of 18; Unix only, and only with ureq 3.5 |
+//!
+//! Do not call `run` from an asynchronous function: it blocks its thread. Use `run_async`.
+//!
+//! # Limits of the platform
+//!
+//! - No streaming: the platform takes the reply of an event function as a whole. For a stream,
+//!   deploy a Web function, which is an HTTP server and needs no runtime.
+//! - No concurrency within an instance: the next event comes after the reply. The platform starts
+//!   more instances instead. The process is frozen between events, and so are its threads.
+//! - Events and replies end at 6 MB ([`MAX_REPLY`]). A larger reply is a failed invocation.
+//! - The platform logs the first 8 KB of each reply of an event function.
+//! - No shutdown signal is documented. Finish what has to be done before the reply.
 //!
 //! # Guarantees
 //!
-//! - Each event gets one reply or one error report. The loop reports four errors and goes on: a
-//!   handler error with its causes, a panic without its text, an event that cannot be
-//!   deserialized, and a reply that cannot be built or that the platform rejects. With
-//!   `panic = "abort"`, a panic ends the process.
+//! - Each event gets one reply or one error report. The loop reports four errors and goes on: an
+//!   error of the handler, a panic, an event that cannot be deserialized, and a reply that cannot
+//!   be built or that the platform rejects.
 //! - A temporary outage of the runtime API loses no event and no reply. After 60 seconds of
-//!   failures the loop returns an error. End the process then, so that the platform starts a new
-//!   instance.
-//! - `SCF_RUNTIME_API` and `SCF_RUNTIME_API_PORT` are the only environment variables read. Proxy
-//!   variables do not apply to the runtime API.
-//! - The only output is a line on standard error when calls of the runtime API begin to fail. The
-//!   process's panic hook prints panics.
+//!   failures the loop returns [`Error::Outage`].
+//! - It reads no environment variables but `SCF_RUNTIME_API`, `SCF_RUNTIME_API_PORT` and those of
+//!   [`Context`]. Proxy variables do not apply to the runtime API.
+//! - It prints failed invocations, and a line when calls of the runtime API begin to fail, both on
+//!   standard error. The process's panic hook prints panics.
 //!
 //! # Modules
 //!
 //! - `runtime`: the event loop, its retries and error reports
+//! - `asynchronous`: the event loop for asynchronous handlers
 //! - `api`: the four calls of the runtime API
-//! - `transport`: ureq's connections to the runtime API
+//! - `transport`: the connections of the feature `transport`
 //! - `address`: the address of the runtime API
 //! - `context`: the context of an invocation
+//! - `error`, `failure`: why the loop ended, and why an invocation failed
+//! - `json`, `reply`: JSON events and replies, and the maximum size of a reply
 //! - [`http`]: HTTP events and replies
+//! - `events`: the events of other triggers
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+/// Compiles the code of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod address;
 mod api;
+#[cfg(feature = "tokio")]
+mod asynchronous;
 mod context;
+mod error;
+#[cfg(feature = "events")]
+pub mod events;
+mod failure;
 pub mod http;
+mod json;
+mod reply;
 mod runtime;
+#[cfg(all(feature = "transport", unix))]
 mod transport;
 
 pub use context::Context;
+pub use error::Error;
+pub use failure::Failure;
+pub use json::json;
+pub use reply::MAX_REPLY;
 pub use runtime::Runtime;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -86,11 +202,12 @@ use serde::de::DeserializeOwned;
 ///
 /// # Errors
 /// Fails like [`run_bytes`].
-pub fn run<E, A, H>(handler: H) -> anyhow::Result<()>
+pub fn run<T, A, E, H>(handler: H) -> Result<(), Error>
 where
-    E: DeserializeOwned,
+    T: DeserializeOwned,
     A: Serialize,
-    H: FnMut(E, &Context) -> anyhow::Result<A>,
+    E: Into<Failure>,
+    H: FnMut(T, &Context) -> Result<A, E>,
 {
     run_bytes(json(handler))
 }
@@ -100,27 +217,46 @@ where
 /// # Errors
 /// Fails at once if `SCF_RUNTIME_API` is missing or invalid. Fails later if the runtime API fails
 /// for 60 seconds. End the process then: the platform starts a new instance.
-pub fn run_bytes<H>(handler: H) -> anyhow::Result<()>
+pub fn run_bytes<E, H>(handler: H) -> Result<(), Error>
 where
-    H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>>,
+    E: Into<Failure>,
+    H: FnMut(Vec<u8>, &Context) -> Result<Vec<u8>, E>,
 {
     Runtime::from_env()?.run_bytes(handler)
 }
 
-/// Turns a handler of JSON values into a handler of bytes, for [`Runtime::run_bytes`] and tests.
+/// Runs an asynchronous handler of JSON events. It is like [`run`] in all else.
+///
+/// ```no_run
+/// use scf_runtime::{Context, Failure};
+///
+/// async fn handler(seconds: u64, _: &Context) -> Result<u64, Failure> {
+///     tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+///     Ok(seconds)
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), scf_runtime::Error> {
+///     scf_runtime::run_async(handler).await
+/// }
+/// ```
+///
+/// The calls of the runtime API block a thread of their own, as
+/// [`run_bytes_async`](Runtime::run_bytes_async) describes.
 ///
 /// # Errors
-/// The returned handler fails if the event cannot be deserialized, `handler` fails, or the reply
-/// cannot be serialized.
-pub fn json<E, A, H>(mut handler: H) -> impl FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>>
+/// Fails like [`run_bytes`].
+#[cfg(feature = "tokio")]
+pub async fn run_async<T, A, E, H>(mut handler: H) -> Result<(), Error>
 where
-    E: DeserializeOwned,
+    T: DeserializeOwned,
     A: Serialize,
-    H: FnMut(E, &Context) -> anyhow::Result<A>,
+    E: Into<Failure>,
+    H: AsyncFnMut(T, &Context) -> Result<A, E>,
 {
-    move |event, context| {
-        let event = serde_json::from_slice(&event).context("invalid event")?;
-        let reply = handler(event, context)?;
-        serde_json::to_vec(&reply).context("reply cannot be serialized")
-    }
+    let handler = async |event: Vec<u8>, context: &Context| {
+        let reply = handler(json::from_event(&event)?, context).await;
+        json::to_reply(&reply.map_err(Into::into)?)
+    };
+    Runtime::from_env()?.run_bytes_async(handler).await
 }

@@ -1,11 +1,10 @@
-//! ureq's connections to the runtime API: plain TCP, one name lookup per process, one write per
-//! request. Only this file uses ureq's `unversioned` API, for which ureq is pinned to its minor
-//! version.
+//! Connections to the runtime API for the feature `transport`: plain TCP, one name lookup per
+//! process, one write per request. Only this file uses ureq's `unversioned` API, for which the
+//! feature pins ureq to its minor version.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::OnceLock;
-use std::time::Duration;
 use std::{io, mem};
 
 use http::Uri;
@@ -17,12 +16,6 @@ use ureq::unversioned::transport::{
     Buffers, ConnectionDetails, Connector, LazyBuffers, NextTimeout, Transport,
 };
 use ureq::{Agent, Error};
-
-/// Connect timeout. The runtime API is on the same machine or close to it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Size of each buffer, in bytes. Most requests and responses fit.
-const BUFFER_SIZE: usize = 16 * 1024;
 
 /// Builds an agent for a single host.
 pub(crate) fn agent(config: Config) -> Agent {
@@ -64,9 +57,13 @@ impl Connector for TcpConnector {
         details: &ConnectionDetails,
         _: Option<()>,
     ) -> Result<Option<TcpTransport>, Error> {
+        let config = details.config;
         let mut stream = Err(ErrorKind::AddrNotAvailable.into());
         for address in &details.addrs {
-            stream = TcpStream::connect_timeout(address, CONNECT_TIMEOUT);
+            stream = match config.timeouts().connect {
+                Some(timeout) => TcpStream::connect_timeout(address, timeout),
+                None => TcpStream::connect(address),
+            };
             if stream.is_ok() {
                 break;
             }
@@ -75,7 +72,7 @@ impl Connector for TcpConnector {
         stream.set_nodelay(true)?;
         Ok(Some(TcpTransport {
             stream,
-            buffers: LazyBuffers::new(BUFFER_SIZE, BUFFER_SIZE),
+            buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
             unsent: 0,
             received_any: false,
         }))
@@ -85,7 +82,7 @@ impl Connector for TcpConnector {
 /// A TCP connection that sends when its output buffer is full or a response is awaited. A small
 /// request leaves in a single write.
 ///
-/// It ignores ureq's timeouts. The platform forbids one for `next`
+/// It ignores ureq's timeouts after connecting. The platform forbids one for `next`
 /// (<https://cloud.tencent.com/document/product/583/47274>). After a timeout, a reply would be
 /// posted again, perhaps after a freeze. It could then count for the next invocation.
 #[derive(Debug)]

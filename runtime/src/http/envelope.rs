@@ -1,29 +1,10 @@
 //! The reply to an HTTP event.
 
-use std::fmt;
-
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use http::{HeaderMap, Response};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Maximum size of a reply, in bytes of the whole envelope:
-/// <https://cloud.tencent.com/document/product/583/11637>.
-pub const MAX_REPLY: usize = 6 * 1024 * 1024;
-
-/// The error for a reply larger than [`MAX_REPLY`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// Size in bytes: of the envelope, or of the body if the body alone is too large.
-    pub size: usize,
-}
-
-impl fmt::Display for TooLarge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "reply too large: {} bytes (maximum {MAX_REPLY})", self.size)
-    }
-}
-
-impl std::error::Error for TooLarge {}
+use crate::reply::{MAX_REPLY, TooLarge};
 
 /// Serializes a response as the envelope of Function URLs
 /// (<https://cloud.tencent.com/document/product/583/96099>) and of API Gateway's integrated

@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_PAD_INDIFFERENT;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use super::request::RawEvent;
 
 /// A parsed event.
 #[derive(Debug)]
@@ -46,6 +49,27 @@ impl Event {
             Err(error) => Event::Unreadable { event: bytes, error },
         }
     }
+}
+
+/// Returns the request of an event, with the event in its extensions. Returns the response to any
+/// other event.
+pub(super) fn request(event: Vec<u8>) -> Result<Request<Vec<u8>>, Box<Response<Vec<u8>>>> {
+    let (status, text) = match parse(&event) {
+        Ok(Some(Event::Http(mut request))) => {
+            request.extensions_mut().insert(RawEvent(Arc::new(event)));
+            return Ok(request);
+        }
+        Ok(Some(_)) => {
+            (StatusCode::URI_TOO_LONG, "path and query too long (maximum 64 KB)".to_owned())
+        }
+        Ok(None) => (StatusCode::BAD_REQUEST, "event is not an HTTP request".to_owned()),
+        Err(error) => (StatusCode::BAD_REQUEST, format!("invalid event: {error}")),
+    };
+    let mut response = Response::new(text.into());
+    *response.status_mut() = status;
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+    Err(Box::new(response))
 }
 
 /// The members of an HTTP event, parsed when needed. Other members, such as `requestContext`,
@@ -89,7 +113,7 @@ struct Object<'a>(#[serde(borrow)] BTreeMap<Text<'a>, &'a RawValue>);
 
 /// Parses an HTTP event. Returns `None` if the event is other JSON.
 fn parse(bytes: &[u8]) -> Result<Option<Event>, String> {
-    let text = str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     if text.trim().is_empty() {
         return Err("empty".to_owned());
     }

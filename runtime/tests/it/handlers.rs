@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
-use http::Response;
-use scf_runtime::Context;
+use anyhow::anyhow;
+use scf_runtime::{Context, Failure, MAX_REPLY};
 use testkit::runtime_api::{ERROR, NEXT, READY, RESPONSE};
 
-use crate::support::{context, echo, event, event_with, ok, paths, run, run_on, start_api};
+use crate::support::{echo, event, event_with, ok, paths, run, run_on, start_api};
 
 #[test]
 fn ready_is_posted_first_with_a_body() {
@@ -30,7 +29,7 @@ fn events_get_one_response_each_on_one_connection() {
 
 #[test]
 fn event_and_reply_bytes_are_unchanged() {
-    let bytes: Vec<u8> = (0..=255).cycle().take(7 * 1024 * 1024).collect();
+    let bytes: Vec<u8> = (0..=255).cycle().take(MAX_REPLY).collect();
     let calls = run([ok(), event(&bytes)], echo);
     assert!(calls[2].body == bytes);
     let calls = run([ok(), event("")], echo);
@@ -52,7 +51,7 @@ fn check_context(headers: &[&str], check: fn(&Context)) {
     let (sender, contexts) = channel();
     let handler = move |event, context: &Context| {
         sender.send(context.clone())?;
-        Ok(event)
+        Ok::<_, Failure>(event)
     };
     run([ok(), event_with(headers, "{}")], handler);
     check(&contexts.recv().unwrap());
@@ -90,7 +89,7 @@ fn context_headers_may_be_missing_or_invalid() {
 
 #[test]
 fn only_the_first_event_is_cold() {
-    let handler = |_, context: &Context| Ok(context.cold.to_string().into_bytes());
+    let handler = |_, context: &Context| echo(context.cold.to_string().into_bytes(), context);
     let calls = run([ok(), event("1"), ok(), event("2")], handler);
     assert_eq!(calls[2].text(), "true");
     assert_eq!(calls[4].text(), "false");
@@ -98,9 +97,10 @@ fn only_the_first_event_is_cold() {
 
 /// Returns the report of a failed invocation, after checking that the loop went on.
 #[track_caller]
-fn report<H>(first_event: &str, mut handler: H) -> String
+fn report<E, H>(first_event: &str, mut handler: H) -> String
 where
-    H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
+    E: Into<Failure>,
+    H: FnMut(Vec<u8>, &Context) -> Result<Vec<u8>, E> + Send + 'static,
 {
     let mut first = true;
     let handler = move |event, context: &Context| {
@@ -112,75 +112,92 @@ where
     calls[2].text()
 }
 
+#[derive(Debug, thiserror::Error)]
+#[error("read notes")]
+struct ReadNotes(#[source] std::fmt::Error);
+
 #[test]
-fn handler_error_is_reported_with_its_causes() {
-    let report = report("{}", |_, _| Err(anyhow!("no such file").context("read \"notes\"")));
-    assert_eq!(report, r#"{"errorMessage":"read \"notes\": no such file"}"#);
+fn any_error_is_reported_with_its_type() {
+    #[track_caller]
+    fn check<E: Into<Failure> + Send + 'static>(error: E, expected: (&str, &str)) {
+        let mut error = Some(error);
+        let report = report("{}", move |event, _| error.take().map_or(Ok(event), Err));
+        let (kind, message) = expected;
+        assert_eq!(report, format!(r#"{{"errorType":"{kind}","errorMessage":"{message}"}}"#));
+    }
+    check(ReadNotes(std::fmt::Error), ("it::handlers::ReadNotes", "read notes"));
+    check(
+        anyhow!("no such file").context("read notes"),
+        ("anyhow::Error", "read notes: no such file"),
+    );
+    check("no notes", ("&str", "no notes"));
+    check("no notes".to_owned(), ("alloc::string::String", "no notes"));
+    check(Failure::new("NoNotes", "no \u{22}notes\u{22}"), ("NoNotes", r#"no \"notes\""#));
+    check(
+        Failure::with_causes(&ReadNotes(std::fmt::Error)),
+        ("it::handlers::ReadNotes", "read notes: an error occurred when formatting an argument"),
+    );
+}
+
+#[test]
+fn boxed_errors_convert() {
+    let boxed: Box<dyn std::error::Error + Send + Sync> = "no notes".into();
+    assert_eq!(Failure::from(boxed).error_message, "no notes");
 }
 
 #[test]
 fn panic_is_reported_without_its_text() {
-    let report = report("{}", |_, _| panic!("sk-secret"));
-    assert_eq!(report, r#"{"errorMessage":"the handler panicked"}"#);
+    let report = report("{}", |_, _| -> Result<_, Failure> { panic!("sk-secret") });
+    assert_eq!(report, r#"{"errorType":"Panic","errorMessage":"the handler panicked"}"#);
 }
 
 #[test]
 fn invalid_event_is_reported() {
-    let handler = scf_runtime::json(|number: u32, _: &Context| Ok(number));
+    let handler = scf_runtime::json(|number: u32, _: &Context| Ok::<_, Failure>(number));
     let report = report("\"one\"", handler);
-    assert!(report.contains("invalid event: invalid type: string"), "{report}");
+    let start =
+        r#"{"errorType":"InvalidEvent","errorMessage":"invalid event: invalid type: string"#;
+    assert!(report.starts_with(start), "{report}");
 }
 
 #[test]
 fn unserializable_reply_is_reported() {
-    let handler = scf_runtime::json(|_: (), _: &Context| Ok(HashMap::from([((1, 2), 3)])));
-    let report = report("null", handler);
-    assert!(report.contains("reply cannot be serialized: key must be a string"), "{report}");
+    let handler = |_: (), _: &Context| Ok::<_, Failure>(HashMap::from([((1, 2), 3)]));
+    let report = report("null", scf_runtime::json(handler));
+    let expected = r#"{"errorType":"InvalidReply","errorMessage":"reply cannot be serialized: key must be a string"}"#;
+    assert_eq!(report, expected);
 }
 
 #[test]
-fn too_large_response_is_reported() {
-    let handler =
-        scf_runtime::http::handler(|_, _: &Context| Ok(Response::new(vec![b'a'; 7_000_000])));
-    let report = report(r#"{"httpMethod": "GET"}"#, handler);
-    assert!(report.contains("reply too large: 7000000 bytes"), "{report}");
+fn too_large_reply_is_reported_and_not_posted() {
+    let expected = concat!(
+        r#"{"errorType":"ReplyTooLarge","#,
+        r#""errorMessage":"reply too large: 6291457 bytes (maximum 6291456)"}"#
+    );
+    assert_eq!(report("1", |_, context| echo(vec![b'1'; MAX_REPLY + 1], context)), expected);
+    let mut handler = scf_runtime::http::handler(|_, _: &Context| "a".repeat(MAX_REPLY + 1));
+    let event = r#"{"httpMethod": "GET"}"#;
+    assert_eq!(report(event, move |event, context| handler(event, context)), expected);
 }
 
 #[test]
 fn typed_events_and_replies_are_json() {
     let mut handler = scf_runtime::json(|names: Vec<String>, context: &Context| {
-        let first = names.first().context("no names")?;
-        Ok((first.clone(), context.cold))
+        let first = names.first().ok_or("no names")?;
+        Ok::<_, Failure>((first.clone(), context.cold))
     });
-    assert_eq!(handler(b"[\"a\", \"b\"]".to_vec(), &context()).unwrap(), b"[\"a\",true]");
-    assert_eq!(handler(b"[]".to_vec(), &context()).unwrap_err().to_string(), "no names");
+    let mut handler = |event: &str| handler(event.into(), &Context::for_test());
+    assert_eq!(handler(r#"["a", "b"]"#).unwrap(), br#"["a",true]"#);
+    assert_eq!(handler("[]").unwrap_err().error_message, "no names");
 }
 
 #[test]
-fn http_handler_takes_requests_and_returns_envelopes() {
-    let mut handler = scf_runtime::http::handler(|request, _: &Context| {
-        if request.uri().path() == "/broken" {
-            bail!("broken");
-        }
-        Ok(Response::builder().status(201).header("x-a", "b").body(request.into_body())?)
-    });
-    let reply = handler(br#"{"httpMethod": "PUT", "body": "x"}"#.to_vec(), &context()).unwrap();
-    let expected = r#"{"isBase64Encoded":false,"statusCode":201,"headers":{"x-a":"b"},"body":"x"}"#;
-    assert_eq!(String::from_utf8(reply).unwrap(), expected);
-    let error = handler(br#"{"httpMethod": "GET", "path": "/broken"}"#.to_vec(), &context());
-    assert_eq!(error.unwrap_err().to_string(), "broken");
-}
-
-#[test]
-fn other_events_get_a_400() {
-    let mut handler =
-        scf_runtime::http::handler(|_, _: &Context| -> anyhow::Result<Response<Vec<u8>>> {
-            unreachable!()
-        });
-    for event in ["{}", "[]", "7", "{", "", "{\"Type\": \"Timer\"}", "\u{feff}{}"] {
-        let reply = handler(event.as_bytes().to_vec(), &context()).unwrap();
-        let reply: serde_json::Value = serde_json::from_slice(&reply).unwrap();
-        assert_eq!(reply["statusCode"], 400, "{event}");
-        assert_ne!(reply["body"], "", "{event}");
-    }
+fn test_context_can_be_changed() {
+    let mut context = Context::for_test();
+    assert!(context.remaining().unwrap() <= Duration::from_secs(3));
+    assert!(context.remaining().unwrap() > Duration::from_secs(1));
+    context.time_limit = Some(Duration::ZERO);
+    assert_eq!(context.remaining(), Some(Duration::ZERO));
+    context.time_limit = None;
+    assert_eq!(context.remaining(), None);
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use scf_runtime::Runtime;
+use scf_runtime::{Failure, MAX_REPLY, Runtime};
 use testkit::runtime_api::{ERROR, NEXT, READY, RESPONSE};
 use testkit::{Endpoint, Listener, Turn, Upstream, each, http};
 
@@ -43,12 +43,17 @@ fn failures() -> Vec<(&'static str, Turn)> {
 /// Responses with a 2xx status and an incomplete body.
 fn truncated() -> Vec<(&'static str, Turn)> {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n[1, \r\n";
-    vec![
+    let mut truncated = vec![
         ("half a body", Turn::from(half(200)).close()),
         ("half a body and a reset", Turn::from(half(200)).reset()),
         ("the first of several chunks", Turn::from(chunked).close()),
-        ("a reset of a body without a length", Turn::from("HTTP/1.1 200 OK\r\n\r\n[1, ").reset()),
-    ]
+    ];
+    // ureq alone takes a reset for the end of such a body.
+    if cfg!(feature = "transport") {
+        let reset = Turn::from("HTTP/1.1 200 OK\r\n\r\n[1, ").reset();
+        truncated.push(("a reset of a body without a length", reset));
+    }
+    truncated
 }
 
 #[test]
@@ -87,7 +92,7 @@ fn post_with_truncated_2xx_response_is_not_retried() {
 fn failed_error_report_is_retried() {
     let failure = http::response(500, &[], "").into();
     let turns = [ok(), event("1"), failure, Turn::default().reset(), ok()];
-    let calls = run(turns, |_, _| anyhow::bail!("no"));
+    let calls = run(turns, |_, _| Err("no"));
     assert_eq!(paths(&calls), [READY, NEXT, ERROR, ERROR, ERROR, NEXT]);
 }
 
@@ -98,19 +103,24 @@ fn rejected_reply_is_reported_once() {
     assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
     assert_eq!(
         calls[3].text(),
-        r#"{"errorMessage":"reply rejected by the platform: 413 Payload Too Large"}"#
+        concat!(
+            r#"{"errorType":"ReplyRejected","#,
+            r#""errorMessage":"reply rejected by the platform: 413 Payload Too Large"}"#
+        )
     );
 
     let calls = run([ok(), event("1"), rejected(), rejected(), event("2")], echo);
     assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, ERROR, NEXT, RESPONSE]);
 }
 
+/// The feature `transport` reads a response that comes before the end of the request. ureq alone
+/// fails to write then, and the reply is posted again.
 #[test]
 fn reply_may_be_rejected_before_it_is_read() {
     let listener = Listener::bind();
     let runtime = Runtime::new(&listener.address().to_string()).unwrap();
-    let large = |_, _: &_| Ok(vec![b'a'; 20_000_000]);
-    thread::spawn(move || runtime.max_outage(Duration::ZERO).run_bytes(large));
+    let large = |_, context: &_| echo(vec![b'a'; MAX_REPLY], context);
+    thread::spawn(move || runtime.max_outage(Duration::from_millis(1)).run_bytes(large));
     let mut api = listener.accept();
     assert_eq!(api.request().target(), READY);
     api.send(http::response(200, &[], ""));
@@ -122,7 +132,8 @@ fn reply_may_be_rejected_before_it_is_read() {
         // Closing a socket with unread bytes sends a reset.
         drop(api);
         api = listener.accept();
-        assert_eq!(api.request().target(), ERROR);
+        let next = if cfg!(feature = "transport") { ERROR } else { RESPONSE };
+        assert_eq!(api.request().target(), next);
         api.send(http::response(200, &[], ""));
     }
 }
@@ -141,7 +152,7 @@ fn connection_closed_during_the_handler_is_reopened() {
         let closing = api.clone();
         let handler = move |event, _: &_| {
             closing.disconnect();
-            Ok(event)
+            Ok::<_, Failure>(event)
         };
         // With a maximum outage of zero, the first failure would end the loop.
         let calls = run_on(&api, Duration::ZERO, 4, handler);
@@ -184,7 +195,7 @@ fn outage_error(max_outage: Duration) -> String {
     let address = api.address().to_string();
     let runtime = Runtime::new(&address).unwrap().max_outage(max_outage);
     let error = runtime.run_bytes(echo).unwrap_err();
-    format!("{error:#}").replace(&address, "ADDRESS")
+    error.to_string().replace(&address, "ADDRESS")
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use scf_runtime::{Context, Runtime};
+use scf_runtime::{Context, Failure, Runtime};
 use testkit::runtime_api::NEXT;
 use testkit::{Request, Turn, Upstream, WAIT_LIMIT, http};
 
@@ -31,23 +31,25 @@ pub(crate) fn start_api(turns: impl IntoIterator<Item = Turn>) -> Arc<Upstream> 
 
 /// Runs the loop until the call after these turns. Returns all calls.
 #[track_caller]
-pub(crate) fn run<H, const N: usize>(turns: [Turn; N], handler: H) -> Vec<Request>
+pub(crate) fn run<E, H, const N: usize>(turns: [Turn; N], handler: H) -> Vec<Request>
 where
-    H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
+    E: Into<Failure>,
+    H: FnMut(Vec<u8>, &Context) -> Result<Vec<u8>, E> + Send + 'static,
 {
     run_on(&start_api(turns), WAIT_LIMIT, N + 1, handler)
 }
 
 /// Runs the loop against this API, with this maximum outage, until it has received `count` calls.
 #[track_caller]
-pub(crate) fn run_on<H>(
+pub(crate) fn run_on<E, H>(
     api: &Arc<Upstream>,
     max_outage: Duration,
     count: usize,
     handler: H,
 ) -> Vec<Request>
 where
-    H: FnMut(Vec<u8>, &Context) -> anyhow::Result<Vec<u8>> + Send + 'static,
+    E: Into<Failure>,
+    H: FnMut(Vec<u8>, &Context) -> Result<Vec<u8>, E> + Send + 'static,
 {
     let runtime = Runtime::new(&api.address().to_string()).unwrap().max_outage(max_outage);
     // Keeps the port taken: a retry must not reach the API of another test.
@@ -61,7 +63,7 @@ where
 }
 
 /// A handler that returns the event.
-pub(crate) fn echo(event: Vec<u8>, _: &Context) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn echo(event: Vec<u8>, _: &Context) -> Result<Vec<u8>, Failure> {
     Ok(event)
 }
 
@@ -73,15 +75,4 @@ pub(crate) fn paths(calls: &[Request]) -> Vec<&str> {
         assert_eq!(call.line(), format!("{method} {} HTTP/1.1", call.target()));
     }
     calls.iter().map(|call| call.target()).collect()
-}
-
-/// Returns a context for calling a handler directly.
-pub(crate) fn context() -> Context {
-    Context {
-        request_id: "r-1".to_owned(),
-        memory_limit_mb: None,
-        time_limit: None,
-        received: Instant::now(),
-        cold: true,
-    }
 }
