@@ -22,8 +22,8 @@ impl Upstream {
         Self { url: format!("http://{}/v1", endpoint.address()), endpoint }
     }
 
-    /// Does the same over TLS with a certificate of an intermediate authority, and writes the root's
-    /// certificate to a file.
+    /// Does the same over TLS, below an intermediate authority, and writes the root's certificate
+    /// to a file.
     pub(crate) fn start_tls(answer: &str, root: &Path) -> anyhow::Result<Self> {
         let authority = Authority::new();
         std::fs::write(root, authority.pem()).context("write the root's certificate")?;

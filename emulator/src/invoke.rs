@@ -1,23 +1,23 @@
 //! `scf-emulator invoke`: one event and its reply.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    io::{self, Read, Write},
-};
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow, bail};
-use scf_emulator::Console;
-
-use crate::args::Args;
+use scf_emulator::{Console, Settings};
 
 /// Invokes the function, and prints the reply on standard output and everything else on standard
 /// error.
-pub(crate) fn run(args: Args, event: Vec<u8>) -> anyhow::Result<()> {
-    let Args { mut settings, addresses, .. } = args;
+pub(crate) fn run(
+    mut settings: Settings,
+    addresses: &[SocketAddr],
+    event: Vec<u8>,
+) -> anyhow::Result<()> {
     // A closed pipe does not end the invocation.
     settings.console = Some(Console::new(|line| _ = writeln!(io::stderr(), "{line}")));
-    let emulator = settings.start(&*addresses)?;
+    let emulator = settings.start(addresses)?;
     let invocation = emulator.invoke(event);
     emulator.stop();
     match invocation.reply {

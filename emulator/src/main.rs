@@ -21,10 +21,12 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         },
-        Ok(Command::Invoke(args, event)) => match invoke::run(*args, event) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, 1),
-        },
+        Ok(Command::Invoke(args, event)) => {
+            match invoke::run(args.settings, &args.addresses, event) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => fail(&error, 1),
+            }
+        }
         Ok(Command::Print(text)) => {
             print!("{text}");
             ExitCode::SUCCESS
