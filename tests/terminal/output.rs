@@ -8,7 +8,7 @@ use std::process::Command;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use testkit::{Gate, Process, Turn, Upstream, chat, process};
 
-use crate::support::{Ask, KEY};
+use crate::support::{Ask, DEFAULT_INTERRUPT, KEY};
 
 /// Returns both ends of a terminal: the user's, and the program's.
 fn terminal() -> (File, File) {
@@ -88,7 +88,7 @@ fn interrupt_ends_it_with_130() {
     let gate = Gate::default();
     let upstream =
         Upstream::always(Turn::from([chat::STREAM, &chat::piece("one\n")].concat()).wait(&gate));
-    let ask = Ask::new(&upstream).args(&["hi"]).spawn();
+    let ask = Ask::with_default_interrupt(&upstream).args(&["hi"]).spawn();
     assert_eq!(ask.stdout.next(), "one");
     ask.signal("INT");
     // By the signal itself, so that a script that runs it is interrupted, too.
@@ -101,7 +101,7 @@ fn interrupt_ends_it_with_130() {
         Upstream::always(Turn::from([chat::STREAM, &chat::piece("one\n")].concat()).wait(&gate));
     let mut shell = process::command("/bin/sh");
     let ask = env!("CARGO_BIN_EXE_ask");
-    let script = format!("sh -c 'echo $$; exec {ask} hi'; echo $?");
+    let script = format!("sh -c 'echo $$; exec {DEFAULT_INTERRUPT} {ask} hi'; echo $?");
     shell.args(["-c", &script]).env("OPENAI_API_KEY", KEY);
     let shell = Process::spawn(shell.env("OPENAI_BASE_URL", upstream.url("/v1")));
     let id = shell.stdout.next();

@@ -16,6 +16,10 @@ pub(crate) const TOKEN: &str = "Ty6Hn2Bv8Mk4Qz0Wd";
 /// The signing key of the tests, with the same property.
 pub(crate) const SIGNING_KEY: &str = "Gp3Xc9Rw7Jd5Lt1Fy";
 
+/// Runs a command with the default action of SIGINT. A shell ignores the signal for what it runs in
+/// the background, such as these tests.
+pub(crate) const DEFAULT_INTERRUPT: &str = "env --default-signal=INT";
+
 /// A command with these variables, and no others of this machine.
 pub(crate) struct Ask(Command);
 
@@ -28,6 +32,17 @@ impl Ask {
     /// Makes a command with a key, and this provider.
     pub(crate) fn new(upstream: &Upstream) -> Self {
         Self::unset().set("OPENAI_API_KEY", KEY).set("OPENAI_BASE_URL", &upstream.url("/v1"))
+    }
+
+    /// Makes the same command with the default action of SIGINT.
+    pub(crate) fn with_default_interrupt(upstream: &Upstream) -> Self {
+        let mut command = process::command("/bin/sh");
+        command.args(["-c", &format!("exec {DEFAULT_INTERRUPT} \"$@\""), "sh"]);
+        let url = upstream.url("/v1");
+        Self(command)
+            .args(&[env!("CARGO_BIN_EXE_ask")])
+            .set("OPENAI_API_KEY", KEY)
+            .set("OPENAI_BASE_URL", &url)
     }
 
     pub(crate) fn set(mut self, name: &str, value: &str) -> Self {
