@@ -40,16 +40,18 @@ CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS--remap-path-prefix=$target_dir=
 CFLAGS="-ffile-prefix-map=$cargo_home=cargo"
 export CARGO_ENCODED_RUSTFLAGS CFLAGS
 
-# pack PACKAGE BINARY START [OPTION]: builds the binary with this option of cargo, and packs it with
-# its start file into dist/BINARY.zip.
+# pack PACKAGE BINARY START [OPTIONS]: builds the binary with these options of cargo, and packs it
+# with its start file into dist/BINARY.zip.
 pack() {
-    $build --release --locked --target "$target" --target-dir "$target_dir" ${4:+"$4"} \
-        -p "$1" --bin "$2"
-    rm -rf "dist/$2" "dist/$2.zip"
-    mkdir -p "dist/$2"
-    cp "$3" "$target_dir/$target/release/$2" "dist/$2/"
-    chmod 755 "dist/$2"/*
-    "$target_dir/debug/ask-pack" "dist/$2.zip" "dist/$2/$3" "dist/$2/$2"
+    package=$1 binary=$2 start=$3
+    shift 3
+    $build --release --locked --target "$target" --target-dir "$target_dir" \
+        -p "$package" --bin "$binary" "$@"
+    rm -rf "dist/$binary" "dist/$binary.zip"
+    mkdir -p "dist/$binary"
+    cp "$start" "$target_dir/$target/release/$binary" "dist/$binary/"
+    chmod 755 "dist/$binary"/*
+    "$target_dir/debug/ask-pack" "dist/$binary.zip" "dist/$binary/$start" "dist/$binary/$binary"
 }
 
 # The event function is built for size: it handles one event at a time, and a cold start downloads
@@ -58,8 +60,9 @@ pack() {
 pack_ask() (
     CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS$(printf '\037')-Crelocation-model=static
     export CARGO_PROFILE_RELEASE_OPT_LEVEL=s
-    # Without the command line, which no function runs.
-    pack scf-ask ask bootstrap --no-default-features
+    # Without the command line, which no function runs. Most of ask-core is texts and rare cases.
+    pack scf-ask ask bootstrap --no-default-features \
+        --config 'profile.release.package.ask-core.opt-level="z"'
 )
 
 case "${1:-all}" in
