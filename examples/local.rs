@@ -139,10 +139,14 @@ fn answer(mut stream: TcpStream) -> io::Result<()> {
     let request: Value = serde_json::from_slice(&body).unwrap_or_default();
     let question =
         request["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
-    let text = format!(
-        "I am a stand-in model without any knowledge, here to try things out. You asked: {}",
-        question.unwrap_or_default()
-    );
+    let question = question.unwrap_or_default();
+    let is_chinese = question.chars().any(|char| ('\u{4E00}'..='\u{9FFF}').contains(&char));
+    let text = match is_chinese {
+        true => format!("我是模拟模型，什么都不知道，只供试用。你的问题是：{question}"),
+        false => format!(
+            "I am a stand-in model without any knowledge, here to try things out. You asked: {question}"
+        ),
+    };
     match request["stream"].as_bool() {
         Some(true) => stream_pieces(&mut stream, &text),
         _ => {
