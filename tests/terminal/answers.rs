@@ -1,7 +1,5 @@
 //! A question to the provider, and its answer.
 
-use std::io::{self, Read};
-
 use serde_json::json;
 use testkit::{Gate, Turn, Upstream, chat};
 
@@ -28,15 +26,7 @@ fn words_appear_as_they_come() {
             .wait(&gate)
             .send(chat::piece("two") + &chat::finish()),
     );
-    let (mut reader, writer) = io::pipe().unwrap();
-    let ask = Ask::new(&upstream).args(&["What", "is", "Rust?"]).stdout(writer).spawn();
-    let mut first = [0; 4];
-    reader.read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"one ");
-    gate.open();
-    let mut rest = String::new();
-    reader.read_to_string(&mut rest).unwrap();
-    assert_eq!((rest.as_str(), ask.wait().code()), ("two\n", Some(0)));
+    Ask::new(&upstream).args(&["What", "is", "Rust?"]).assert_one_then_two(&gate);
     let body = upstream.request().json();
     assert_eq!(body["messages"], json!([{"role": "user", "content": "What is Rust?"}]));
     assert_eq!(body["stream"], true);

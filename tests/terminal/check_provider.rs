@@ -47,12 +47,7 @@ fn check(provider: &Upstream) -> Ask {
 /// and a part of the message of the one that is not `ok`.
 #[track_caller]
 fn assert_steps(run: &Run, states: [&str; 8], part: &str) {
-    let steps = run.steps();
-    let found: Vec<_> = steps.iter().filter(|step| step.0 != "settings").collect();
-    let names: Vec<_> = found.iter().map(|step| step.0.as_str()).collect();
-    assert_eq!(names, STEPS, "{steps:?}");
-    let found: Vec<_> = found.iter().map(|step| step.1.as_str()).collect();
-    assert_eq!(found, states, "{steps:?}");
+    run.assert_states(&STEPS, &states);
     assert_part(run, part);
 }
 

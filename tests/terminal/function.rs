@@ -1,7 +1,5 @@
 //! `--url`: a question to a deployed function.
 
-use std::io::{self, Read};
-
 use scf_emulator::Emulator;
 use serde_json::json;
 use testkit::{Gate, Turn, Upstream, chat, http};
@@ -40,15 +38,7 @@ fn web_function_streams_its_words() {
     let function = Upstream::always(
         Turn::from([chat::STREAM, &start].concat()).wait(&gate).send(rest + "0\r\n\r\n"),
     );
-    let (mut reader, writer) = io::pipe().unwrap();
-    let ask = ask(&function, &["What", "is", "Rust?"]).stdout(writer).spawn();
-    let mut first = [0; 4];
-    reader.read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"one ");
-    gate.open();
-    let mut rest = String::new();
-    reader.read_to_string(&mut rest).unwrap();
-    assert_eq!((rest.as_str(), ask.wait().code()), ("two\n", Some(0)));
+    ask(&function, &["What", "is", "Rust?"]).assert_one_then_two(&gate);
     let request = function.request();
     assert_eq!(request.line(), "POST /?format=sse HTTP/1.1");
     assert_eq!(request.json(), json!({"question": "What is Rust?"}));

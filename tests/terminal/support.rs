@@ -1,11 +1,11 @@
 //! The program under test.
 
-use std::io;
+use std::io::{self, Read};
 use std::process::{Command, Output, Stdio};
 
 use scf_emulator::{Emulator, Function, Settings};
 use serde_json::Value;
-use testkit::{Upstream, assert_no_fragment, process};
+use testkit::{Gate, Upstream, assert_no_fragment, process};
 
 /// The key of the tests. No run of four of its characters is in any sentence, model or address.
 pub(crate) const KEY: &str = "sk-proj-Zq7Wx3Vb9Nm1Lk5Jh8Gf";
@@ -79,6 +79,20 @@ impl Ask {
         process::Process::spawn(&mut self.0)
     }
 
+    /// Expects `one ` before the gate opens, and then `two`.
+    #[track_caller]
+    pub(crate) fn assert_one_then_two(self, gate: &Gate) {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let ask = self.stdout(writer).spawn();
+        let mut first = [0; 4];
+        reader.read_exact(&mut first).unwrap();
+        assert_eq!(&first, b"one ");
+        gate.open();
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!((rest.as_str(), ask.wait().code()), ("two\n", Some(0)));
+    }
+
     /// Runs the command to its end.
     #[track_caller]
     pub(crate) fn run(mut self) -> Run {
@@ -101,6 +115,16 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// Expects these steps of a check behind the settings, with these states.
+    #[track_caller]
+    pub(crate) fn assert_states(&self, names: &[&str], states: &[&str]) {
+        let steps = self.steps();
+        let behind_settings = steps.iter().filter(|step| step.0 != "settings");
+        let found: Vec<_> = behind_settings.map(|step| (&*step.0, &*step.1)).collect();
+        let expected: Vec<_> = names.iter().copied().zip(states.iter().copied()).collect();
+        assert_eq!(found, expected, "{steps:?}");
+    }
+
     /// Expects a whole answer and no line on standard error.
     #[track_caller]
     pub(crate) fn assert_answer(&self, text: &str) {

@@ -251,6 +251,7 @@ fn failed_reason(status: StatusCode, message: &str) -> Localized {
         ),
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

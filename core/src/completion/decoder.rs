@@ -384,8 +384,8 @@ impl Decoder {
         self.info.usage = usage.or(self.info.usage.take());
     }
 
-    /// Returns the failure of a compressed reply, by its status. None was asked for, and reading it
-    /// would take 31 kB of the event function's package.
+    /// Returns the failure of a compressed reply, by its status. No request accepts one. Reading it
+    /// would add 31 kB to the event function's package.
     fn compressed(&self) -> AttemptError {
         let reason = Localized::new("its reply is compressed", "它的回复被压缩了");
         let mut error = self.error(&Value::Null);
