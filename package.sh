@@ -55,14 +55,14 @@ pack() {
 }
 
 # The event function is built for size: it handles one event at a time, and a cold start downloads
-# its package. At a fixed address, it needs no relocations at start. The subshell keeps these
-# settings from the other function.
+# its package. At a fixed address, it needs no relocations at start. SHA-256 is for signed links
+# alone. The subshell keeps these settings from the other function.
 pack_ask() (
-    CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS$(printf '\037')-Crelocation-model=static
+    flags='\037-Crelocation-model=static\037--cfg=sha2_backend_soft="compact"'
+    CARGO_ENCODED_RUSTFLAGS=$CARGO_ENCODED_RUSTFLAGS$(printf "$flags")
     export CARGO_PROFILE_RELEASE_OPT_LEVEL=s
-    # Without the command line, which no function runs. Most of ask-core is texts and rare cases.
-    pack scf-ask ask bootstrap --no-default-features \
-        --config 'profile.release.package.ask-core.opt-level="z"'
+    # Without the command line, which no function runs.
+    pack scf-ask ask bootstrap --no-default-features
 )
 
 case "${1:-all}" in

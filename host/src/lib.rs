@@ -1,7 +1,8 @@
 //! The surroundings that both functions share: trust roots, panics, output, random numbers and
 //! memory.
 //!
-//! - [`tls`]: the trusted roots, and what a failed handshake means.
+//! - [`tls`]: the configuration of TLS, and what a failed handshake means.
+//! - `crypto`: the cryptography of TLS.
 //! - [`hide_panic_messages`]: keeps panic messages out of the log.
 //! - [`print_line`]: writes a line to standard output.
 //! - [`random`], [`random_id`]: random numbers.
@@ -9,6 +10,7 @@
 
 #[cfg(target_env = "musl")]
 mod allocator;
+mod crypto;
 pub mod tls;
 
 use std::collections::hash_map::RandomState;

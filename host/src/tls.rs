@@ -1,11 +1,15 @@
 //! TLS to the upstream, as far as both functions share it.
 
+use std::sync::Arc;
+
 use ask_core::completion::ConnectError;
 use ask_core::lang::Localized;
 use ask_core::settings::SettingError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::{Error, RootCertStore};
+use rustls::{ClientConfig, Error, RootCertStore};
+
+use crate::crypto::provider;
 
 /// Returns the bundled roots, and those of the PEM file in `SSL_CERT_FILE`.
 ///
@@ -22,6 +26,19 @@ pub fn root_store(cert_file: Option<&str>) -> Result<RootCertStore, SettingError
         0 => Err(invalid("has no valid certificate", "里没有有效的证书")),
         _ => Ok(roots),
     }
+}
+
+/// Returns the configuration of connections that trust these roots.
+///
+/// # Errors
+/// If the provider has no cipher suite for a version of TLS.
+pub fn client_config(roots: RootCertStore) -> Result<ClientConfig, Error> {
+    let mut config = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// Returns the meaning of a failed handshake.

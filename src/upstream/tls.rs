@@ -4,11 +4,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use ask_core::completion::ConnectError;
-use ask_host::tls::handshake_error;
-use rustls::crypto::ring::cipher_suite::*;
-use rustls::crypto::{CryptoProvider, KeyProvider};
-use rustls::pki_types::{PrivateKeyDer, ServerName};
-use rustls::sign::SigningKey;
+use ask_host::tls::{client_config, handshake_error};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use ureq::Error;
 use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport, TransportAdapter};
@@ -16,38 +13,6 @@ use ureq::unversioned::transport::{ConnectionDetails, Connector, Transport, Tran
 use super::error::Connecting;
 use super::timeout::remaining_timeout;
 use super::transport::{Connection, Socket, Stream};
-
-/// Returns ring's provider, reduced to what a client needs.
-///
-/// It has AES, which every server supports and this processor has in hardware, and no signing keys.
-/// The rest is an eighth of the package's code and is left out by the linker.
-fn crypto_provider() -> CryptoProvider {
-    CryptoProvider {
-        cipher_suites: vec![
-            TLS13_AES_256_GCM_SHA384,
-            TLS13_AES_128_GCM_SHA256,
-            TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-            TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-            TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-        ],
-        key_provider: &NoKeys,
-        ..rustls::crypto::ring::default_provider()
-    }
-}
-
-/// Loads no keys: there are no client certificates.
-#[derive(Debug)]
-struct NoKeys;
-
-impl KeyProvider for NoKeys {
-    fn load_private_key(
-        &self,
-        _: PrivateKeyDer<'static>,
-    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("client certificates are not supported".into()))
-    }
-}
 
 /// Adds TLS to the chained connection if the URL is `https`.
 pub(super) struct TlsConnector {
@@ -72,10 +37,7 @@ impl TlsConnector {
         if let Some(config) = self.config.get() {
             return Ok(config.clone());
         }
-        let config = ClientConfig::builder_with_provider(Arc::new(crypto_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth();
+        let config = client_config(self.roots.clone())?;
         Ok(self.config.get_or_init(|| Arc::new(config)).clone())
     }
 }

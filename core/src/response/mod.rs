@@ -7,5 +7,5 @@ mod responder;
 pub use encoder::AnswerEncoder;
 pub use responder::{
     METHODS, Responder, X_ACCEL_BUFFERING, X_ERROR_CODE, X_FINISH_REASON, X_MODEL, X_REQUEST_ID,
-    answer_headers,
+    add_answer_headers,
 };

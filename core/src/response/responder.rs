@@ -40,14 +40,23 @@ pub struct Responder {
     pub lang: Lang,
     /// The format of the answer.
     pub format: Format,
-    cors: HeaderMap,
-    request_id: String,
+    /// The headers of every response.
+    headers: HeaderMap,
 }
 
 impl Responder {
     /// Creates the responder of a request. `cors` holds the CORS headers of every response.
     pub fn new(lang: Lang, format: Format, cors: HeaderMap, request_id: &str) -> Self {
-        Self { lang, format, cors, request_id: request_id.to_owned() }
+        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
+        headers.extend(cors);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert(VARY, HeaderValue::from_static("Accept, Origin"));
+        if let Some(id) = visible_ascii(request_id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        Self { lang, format, headers }
     }
 
     /// Returns a response with the common headers.
@@ -70,21 +79,8 @@ impl Responder {
     fn bare(&self, status: StatusCode, body: Vec<u8>) -> Response<Vec<u8>> {
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        *response.headers_mut() = self.headers();
+        *response.headers_mut() = self.headers.clone();
         response
-    }
-
-    fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(USUAL_HEADERS);
-        headers.extend(self.cors.clone());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert(VARY, HeaderValue::from_static("Accept, Origin"));
-        if let Some(id) = visible_ascii(&self.request_id) {
-            headers.insert(X_REQUEST_ID, id);
-        }
-        headers
     }
 
     /// Returns the response to a failure: its message as text, or in an object for the other
@@ -119,17 +115,15 @@ impl Responder {
 
     /// Returns the response with a complete answer.
     pub fn answer(&self, answer: Answer, requested_model: &str) -> Response<Vec<u8>> {
-        let headers = answer_headers(&answer.info, requested_model);
-        let body = AnswerEncoder::whole(self.format, answer, requested_model);
-        let mut response = self.response(StatusCode::OK, self.format.content_type(), body);
-        response.headers_mut().extend(headers);
+        let mut response = self.response(StatusCode::OK, self.format.content_type(), Vec::new());
+        add_answer_headers(response.headers_mut(), &answer.info, requested_model);
+        *response.body_mut() = AnswerEncoder::whole(self.format, answer, requested_model);
         response
     }
 }
 
-/// Returns the headers of an answer: the model, and a finish reason other than `stop`.
-pub fn answer_headers(info: &CompletionInfo, requested_model: &str) -> HeaderMap {
-    let mut headers = HeaderMap::new();
+/// Adds the headers of an answer: the model, and a finish reason other than `stop`.
+pub fn add_answer_headers(headers: &mut HeaderMap, info: &CompletionInfo, requested_model: &str) {
     let model = info.model.as_deref().and_then(visible_ascii);
     if let Some(model) = model.or_else(|| visible_ascii(requested_model)) {
         headers.insert(X_MODEL, model);
@@ -137,7 +131,6 @@ pub fn answer_headers(info: &CompletionInfo, requested_model: &str) -> HeaderMap
     if let Some(reason) = info.unusual_finish_reason().and_then(visible_ascii) {
         headers.insert(X_FINISH_REASON, reason);
     }
-    headers
 }
 
 /// Returns the visible ASCII characters of a text as a header value.

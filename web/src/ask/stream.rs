@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ask_core::completion::{CompletionInfo, End};
-use ask_core::response::{AnswerEncoder, Responder, X_ACCEL_BUFFERING, answer_headers};
+use ask_core::response::{AnswerEncoder, Responder, X_ACCEL_BUFFERING, add_answer_headers};
 use ask_core::{Failure, Format};
 use bytes::Bytes;
 use futures_util::Stream;
@@ -92,7 +92,7 @@ impl AnswerStream {
     ) -> Response<ReplyBody> {
         let content_type = self.responder.format.content_type();
         let mut response = self.responder.response(StatusCode::OK, content_type, "");
-        response.headers_mut().extend(answer_headers(info, requested_model));
+        add_answer_headers(response.headers_mut(), info, requested_model);
         response.headers_mut().insert(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
         let pieces = unfold(self, |mut answer| async {
             let piece = answer.next().await?;
