@@ -10,7 +10,7 @@
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
 const MAX_COLUMNS = 99;
-const FRAME = 4000; // Characters that are read in one frame.
+const FRAME = 2000; // Characters that are read in one frame.
 
 /** Creates an element. Attributes are set nowhere else. */
 const make = (tag, attributes, ...children) => {
