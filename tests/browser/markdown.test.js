@@ -151,6 +151,14 @@ test("a table takes a long line from its paragraph", () => {
   assert.equal(table.textContent, `${"b. ".repeat(900).trim()}c`);
 });
 
+test("the rows of a long table are laid out in sections", () => {
+  const rows = Array.from({ length: 200 }, (_, i) => `| ${i} |\n`);
+  const [table] = render("| a |\n|---|\n", ...rows).firstChild.childNodes;
+  const sections = table.childNodes.filter(({ localName }) => localName === "tbody");
+  assert.deepEqual(sections.map(({ childNodes }) => childNodes.length), [64, 64, 9]);
+  assert.equal(table.textContent, `a${rows.join("").replace(/\D/g, "")}`);
+});
+
 test("excessive Markdown takes no excessive time", async (t) => {
   const page = await openAnswer(t);
   const repeat = (part, length = 50_000) => part.repeat(length / part.length);

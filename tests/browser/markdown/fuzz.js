@@ -194,7 +194,7 @@ export function missingLetters(source, element) {
 
 /** The elements that the renderer makes, with all their attributes. */
 const elements = [
-  /^(?:p|h[3-6]|blockquote|table|tr|hr|br|code|em|strong|del)$/,
+  /^(?:p|h[3-6]|blockquote|table|tbody|tr|hr|br|code|em|strong|del)$/,
   /^a href="(?:https?:\/\/|mailto:)[^]*" rel="noopener noreferrer" target="_blank"$/i,
   /^(?:ul|ol(?: start="\d+")?)(?: class="loose")?$/,
   /^li(?: class="task")?$/,

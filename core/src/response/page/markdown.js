@@ -10,6 +10,7 @@
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
 const MAX_COLUMNS = 99;
+const SECTION = 64; // Rows that are laid out together.
 const FRAME = 2000; // Characters that are read in one frame.
 
 /** Creates an element. Attributes are set nowhere else. */
@@ -437,6 +438,9 @@ return (root, labels) => {
       if (block.type !== "code") return setLeaf(null);
     }
     if (block.type === "table") {
+      if (block.body.childNodes.length === SECTION) {
+        block.body = block.element.firstChild.appendChild(make("tbody"));
+      }
       const [element, draw] = tableRow("td", block.align);
       return addLine("row", element, { line: rest, draw });
     }
