@@ -19,9 +19,6 @@ use super::request_body::RequestBody;
 /// Maximum size of the read and the write buffer, and so of the head of a response, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
 
-/// Maximum number of header lines of a response. ureq has the same limit.
-const MAX_HEADERS: usize = 128;
-
 /// The future that reads and writes on a connection when polled.
 pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
@@ -46,7 +43,6 @@ impl Connection {
         });
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
-            .max_headers(MAX_HEADERS)
             .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
