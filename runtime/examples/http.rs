@@ -2,6 +2,11 @@
 //!
 //! `GET /?dividend=7&divisor=2` returns `{"quotient":3,"rest":1}`. An invalid number is a 400. A
 //! division by zero fails the invocation, and the client gets the platform's error.
+//!
+//! ```text
+//! cargo add scf-runtime thiserror
+//! cargo add serde -F derive
+//! ```
 
 use scf_runtime::http::{IntoResponse, Json, Request, RequestExt, Response, StatusCode};
 use scf_runtime::{Context, Failure};

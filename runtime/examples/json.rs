@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! {"pieces": 3, "price": 5}  ->  {"total": 15}
+//!
+//! cargo add scf-runtime
+//! cargo add serde -F derive
 //! ```
 
 use scf_runtime::{Context, Failure};

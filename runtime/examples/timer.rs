@@ -1,4 +1,8 @@
 //! A timer with state: counts its events for as long as the instance lives.
+//!
+//! ```text
+//! cargo add scf-runtime -F events
+//! ```
 
 use scf_runtime::events::TimerEvent;
 use scf_runtime::{Context, Failure};

@@ -19,6 +19,40 @@
 //!     scf_runtime::http::run(handler)
 //! }
 //! ```
+//!
+//! A request with JSON, a response with a header, and state: `POST` keeps an address, and `GET`
+//! with its number redirects there.
+//!
+//! ```no_run
+//! use scf_runtime::http::{IntoResponse, Json, Method, Request, Response, StatusCode, header};
+//! use scf_runtime::{Context, Failure};
+//!
+//! #[derive(Default)]
+//! struct Links(Vec<String>);
+//!
+//! impl Links {
+//!     fn handle(&mut self, request: Request<Vec<u8>>) -> Result<Response<Vec<u8>>, Failure> {
+//!         if request.method() == Method::POST {
+//!             let Ok(link) = serde_json::from_slice(request.body()) else {
+//!                 return (StatusCode::BAD_REQUEST, "not a JSON string\n").into_response();
+//!             };
+//!             self.0.push(link);
+//!             return Json(self.0.len() - 1).into_response();
+//!         }
+//!         let number = request.uri().path()[1..].parse().unwrap_or(usize::MAX);
+//!         let Some(link) = self.0.get(number) else {
+//!             return StatusCode::NOT_FOUND.into_response();
+//!         };
+//!         let response = Response::builder().status(StatusCode::FOUND);
+//!         Ok(response.header(header::LOCATION, link).body(Vec::new())?)
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), scf_runtime::Error> {
+//!     let mut links = Links::default();
+//!     scf_runtime::http::run(move |request, _: &Context| links.handle(request))
+//! }
+//! ```
 
 mod envelope;
 mod event;

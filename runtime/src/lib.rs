@@ -65,11 +65,21 @@
 //!
 //! A handler may fail with any error that has a message: it converts to [`Failure`]. The loop
 //! prints it once on standard error with the request id, reports it to the platform as
-//! `{"errorType": "…", "errorMessage": "…"}`, and goes on. A panic is reported without its text.
-//! With `panic = "abort"`, it ends the process.
+//! `{"errorType": "…", "errorMessage": "…"}`, and goes on.
 //!
-//! The client of a failed HTTP request gets the platform's own error, which may quote the last
-//! lines of the function's output. Return a response for any error that the client should read.
+//! | what happens | what is reported | the instance and its state |
+//! | --- | --- | --- |
+//! | the handler returns an error | the error | stay |
+//! | the handler panics | `Panic`, without the text | stay |
+//! | it panics, with `panic = "abort"` | nothing | end |
+//! | the time limit passes | nothing: the platform ends the process | end |
+//! | the reply is larger than 6 MB | `ReplyTooLarge` | stay |
+//! | the event cannot be deserialized | `InvalidEvent` | stay |
+//! | the event is not an HTTP request, in `http::run` | nothing: the reply is a 400 | stay |
+//!
+//! The client of a failed HTTP request gets the platform's own error and status, which may quote
+//! the last lines of the function's output: a printed error, and the text of a panic, which the
+//! panic hook prints. Return a response for any error that the client should read.
 //!
 //! [`Error`] is the reason for which the loop itself ended. `main` returns it: the process ends,
 //! and the platform starts a new instance.
@@ -95,10 +105,12 @@
 //! # Ok::<(), scf_runtime::Failure>(())
 //! ```
 //!
-//! `scf-emulator`, from the repository of this crate or as a wheel for pip, runs the whole function
-//! on your own machine, with the platform's events, limits and errors:
+//! `scf-emulator`, beside this crate in its repository, runs the whole function on your own
+//! machine, with the platform's events, limits and errors. Its time limit is 60 seconds, and
+//! `--time-limit 3` is the platform's own:
 //!
 //! ```sh
+//! cargo install --path emulator
 //! cargo build && scf-emulator target/debug/hello
 //! curl 'http://127.0.0.1:9000/?name=you'
 //! ```
@@ -115,6 +127,9 @@
 //! Create an **event function** with the runtime `CustomRuntime` and upload the zip. Keep the
 //! executable bit, as `zip` does: without it, the platform reports that `bootstrap` does not
 //! exist. Raise the function's time limit: the default is 3 seconds. Add a Function URL for HTTP.
+//! The platform runs x86-64, and a musl target needs no library of its image, whose glibc is old.
+//!
+//! `scf-deploy`, also beside this crate, does all of this by command: `scf-deploy hello.zip`.
 //!
 //! # Features
 //!
@@ -142,9 +157,9 @@
 //!
 //! # Guarantees
 //!
-//! - Each event gets one reply or one error report. The loop reports four errors and goes on: an
-//!   error of the handler, a panic, an event that cannot be deserialized, and a reply that cannot
-//!   be built or that the platform rejects.
+//! - Each event gets one reply or one error report, unless the process ends before. The loop
+//!   reports four errors and goes on: an error of the handler, a panic, an event that cannot be
+//!   deserialized, and a reply that cannot be built or that the platform rejects.
 //! - A temporary outage of the runtime API loses no event and no reply. After 60 seconds of
 //!   failures the loop returns [`Error::Outage`].
 //! - It reads no environment variables but `SCF_RUNTIME_API`, `SCF_RUNTIME_API_PORT` and those of
@@ -153,6 +168,8 @@
 //!   standard error. The process's panic hook prints panics.
 //!
 //! # Modules
+//!
+//! For readers of the source:
 //!
 //! - `runtime`: the event loop, its retries and error reports
 //! - `asynchronous`: the event loop for asynchronous handlers

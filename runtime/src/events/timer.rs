@@ -3,6 +3,15 @@
 use serde::Deserialize;
 
 /// The event of a timer: <https://cloud.tencent.com/document/product/583/9708>.
+///
+/// ```
+/// use scf_runtime::events::TimerEvent;
+///
+/// let json = r#"{"TriggerName": "hourly", "Time": "2019-02-21T11:49:00Z", "Message": ""}"#;
+/// let event: TimerEvent = serde_json::from_str(json)?;
+/// assert_eq!(event.trigger_name, "hourly");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 #[non_exhaustive]

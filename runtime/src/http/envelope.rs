@@ -13,7 +13,7 @@ use crate::reply::{MAX_REPLY, TooLarge};
 /// A repeated header becomes an array. A body that is not UTF-8 becomes base64.
 ///
 /// # Errors
-/// Fails if the envelope is larger than [`MAX_REPLY`]: the platform would report status 407.
+/// Fails if the envelope is larger than [`MAX_REPLY`], which the platform would not take.
 pub fn envelope(response: Response<Vec<u8>>) -> Result<Vec<u8>, TooLarge> {
     let (head, body) = response.into_parts();
     let size = body.len();

@@ -16,7 +16,8 @@ use crate::failure::Failure;
 /// Runs a [tower service](Service), such as an axum `Router`, on HTTP requests.
 ///
 /// The request's extensions hold the [`Context`]. [`RequestExt`](super::RequestExt) works, too.
-/// The response is collected and sent as a whole: the platform does not stream it.
+/// The response is collected and sent as a whole: the platform does not stream it. Other events
+/// get a 400 or a 414 without reaching the service, as in [`run`](super::run).
 ///
 /// ```no_run
 /// use axum::{Extension, Router, routing::get};
@@ -32,6 +33,19 @@ use crate::failure::Failure;
 /// }
 /// ```
 ///
+/// An error of the service fails the invocation. A router has no errors: its 500 is a response
+/// like any other. To fail the invocation there, put a [`Failure`] into the response's extensions:
+///
+/// ```
+/// use axum::{Extension, http::StatusCode, response::IntoResponse};
+/// use scf_runtime::Failure;
+///
+/// async fn handler() -> impl IntoResponse {
+///     let failure = Failure::new("Database", "no connection");
+///     (StatusCode::INTERNAL_SERVER_ERROR, Extension(failure))
+/// }
+/// ```
+///
 /// # Errors
 /// Fails like [`run_bytes`](crate::run_bytes).
 pub async fn run_service<S, B>(mut service: S) -> Result<(), Error>
@@ -43,7 +57,10 @@ where
         let mut request = request.map(|body| Full::new(body.into()));
         request.extensions_mut().insert(context.clone());
         poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
-        let (head, body) = service.call(request).await.map_err(Into::into)?.into_parts();
+        let (mut head, body) = service.call(request).await.map_err(Into::into)?.into_parts();
+        if let Some(failure) = head.extensions.remove::<Failure>() {
+            return Err(failure);
+        }
         let body = body.collect().await.map_err(Into::into)?.to_bytes();
         Ok::<_, Failure>(Response::from_parts(head, Vec::from(body)))
     })

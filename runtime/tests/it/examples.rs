@@ -84,4 +84,5 @@ fn axum_example_routes_requests() {
     let echo = ask(&emulator, "POST /echo\n{\"a\": 1}");
     assert_eq!((echo.status(), echo.text().as_str()), (200, "{\"a\": 1}"));
     assert_eq!(ask(&emulator, "GET /elsewhere").status(), 404);
+    assert_eq!(ask(&emulator, "GET /fail").status(), 430);
 }

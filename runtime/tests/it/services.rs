@@ -44,6 +44,10 @@ impl Service<Request<Full<Bytes>>> for Echo {
             if request.uri().path() == "/fail" {
                 return Err(Failure::new("Echo", "no"));
             }
+            if request.uri().path() == "/extension" {
+                let failure = Failure::new("Extension", "no");
+                return Ok(Response::builder().status(500).extension(failure).body("".into())?);
+            }
             let body = request.into_body().collect().await?.to_bytes();
             Ok(Response::builder().status(201).header("x", header).body(Full::new(body))?)
         })
@@ -62,13 +66,26 @@ fn service_is_called_when_ready() {
                 "requestContext": {{"sourceIp": "203.0.113.7"}}}}"#
         ))
     };
-    let api = start_api([ok(), post("/"), ok(), post("/fail"), ok(), event("7"), ok()]);
+    let api = start_api([
+        ok(),
+        post("/"),
+        ok(),
+        post("/fail"),
+        ok(),
+        post("/extension"),
+        ok(),
+        event("7"),
+        ok(),
+    ]);
     let address = api.address().to_string();
     let variables = [("SCF_RUNTIME_API", address.as_str())];
     let _function = function("services::service_is_called_when_ready", &variables);
-    api.wait_for_requests(8);
+    api.wait_for_requests(10);
     let calls = api.requests();
-    assert_eq!(paths(&calls), [READY, NEXT, RESPONSE, NEXT, ERROR, NEXT, RESPONSE, NEXT]);
+    assert_eq!(
+        paths(&calls),
+        [READY, NEXT, RESPONSE, NEXT, ERROR, NEXT, ERROR, NEXT, RESPONSE, NEXT]
+    );
     assert_eq!(
         calls[2].text(),
         concat!(
@@ -77,5 +94,6 @@ fn service_is_called_when_ready() {
         )
     );
     assert_eq!(calls[4].text(), r#"{"errorType":"Echo","errorMessage":"no"}"#);
-    assert!(calls[6].text().contains(r#""statusCode":400"#), "{}", calls[6].text());
+    assert_eq!(calls[6].text(), r#"{"errorType":"Extension","errorMessage":"no"}"#);
+    assert!(calls[8].text().contains(r#""statusCode":400"#), "{}", calls[8].text());
 }
