@@ -19,12 +19,16 @@ use super::request_body::RequestBody;
 /// Maximum size of the read and the write buffer, and so of the head of a response, in bytes.
 const MAX_BUFFER: usize = 64 * 1024;
 
+/// Maximum number of header lines of a response. ureq has the same limit.
+const MAX_HEADERS: usize = 128;
+
 /// The future that reads and writes on a connection when polled.
 pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// A connection to the upstream.
 pub(super) struct Connection {
-    sender: SendRequest<RequestBody>,
+    /// hyper reserves the room of 32 requests, so the body is boxed.
+    sender: SendRequest<Box<RequestBody>>,
     /// `None` after the connection has ended.
     pub(super) driver: Option<Driver>,
     received_any: Arc<AtomicBool>,
@@ -43,6 +47,7 @@ impl Connection {
         });
         let (sender, driver) = http1::Builder::new()
             .max_buf_size(MAX_BUFFER)
+            .max_headers(MAX_HEADERS)
             .writev(false)
             .handshake(TokioIo::new(stream))
             .await?;
@@ -53,10 +58,11 @@ impl Connection {
     pub(super) fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Box<RequestBody>>>>>
+    {
         self.received_any.store(false, Ordering::Relaxed);
         // Sent here, so that the future does not carry the request.
-        let response = self.sender.try_send_request(request);
+        let response = self.sender.try_send_request(request.map(Box::new));
         let driver = &mut self.driver;
         async {
             let mut response = pin!(response);
