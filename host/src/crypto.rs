@@ -15,9 +15,9 @@ use webpki::ring::*;
 
 /// Returns the provider.
 ///
-/// It has AES, which every server supports and this processor has in hardware, and no signing keys.
-/// The rest is an eighth of the event function's code. The linker leaves it out only if nothing
-/// calls `default_provider`.
+/// Of the ciphers it has AES, which every server supports and processors have in hardware. It
+/// loads no signing keys. The rest is an eighth of the event function's code, which the linker
+/// leaves out only if nothing calls `default_provider`.
 pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
         cipher_suites: vec![
@@ -35,7 +35,8 @@ pub(crate) fn provider() -> CryptoProvider {
     }
 }
 
-/// All that ring verifies. TLS 1.2 does not fix the curve of a scheme.
+/// The signatures that ring verifies. In TLS 1.2, a scheme does not fix the curve, so ECDSA has two
+/// algorithms for each.
 const SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: ALL_VERIFICATION_ALGS,
     mapping: &[
@@ -73,6 +74,8 @@ impl KeyProvider for NoKeys {
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::SignatureVerificationAlgorithm;
+
     use super::*;
 
     #[test]
@@ -80,12 +83,9 @@ mod tests {
         let ring = rustls::crypto::ring::default_provider().signature_verification_algorithms;
         assert_eq!(SIGNATURES.supported_schemes(), ring.supported_schemes());
         for ((_, ours), (_, rings)) in SIGNATURES.mapping.iter().zip(ring.mapping) {
-            let ids =
-                |list: &[&'static dyn rustls::pki_types::SignatureVerificationAlgorithm]| {
-                    list.iter()
-                        .map(|one| (one.public_key_alg_id(), one.signature_alg_id()))
-                        .collect::<Vec<_>>()
-                };
+            let ids = |list: &[&dyn SignatureVerificationAlgorithm]| -> Vec<_> {
+                list.iter().map(|one| (one.public_key_alg_id(), one.signature_alg_id())).collect()
+            };
             assert_eq!(ids(ours), ids(rings));
         }
     }

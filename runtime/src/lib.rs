@@ -129,7 +129,7 @@
 //! exist. Raise the function's time limit: the default is 3 seconds. Add a Function URL for HTTP.
 //! The platform runs x86-64, and a musl target needs no library of its image, whose glibc is old.
 //!
-//! `scf-deploy`, also beside this crate, does all of this by command: `scf-deploy hello.zip`.
+//! `scf-deploy hello.zip`, also beside this crate, creates the function and its URL by command.
 //!
 //! # Features
 //!

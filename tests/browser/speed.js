@@ -27,7 +27,8 @@ const pieces = (text, pause) => async (write) => {
   const start = performance.now();
   for (let i = 0; i < 2000; i++) {
     // A loop that waits would take a core from the browser.
-    await (pause ? setTimeout(start + i * pause - performance.now()) : setImmediate());
+    const wait = start + i * pause - performance.now();
+    await (wait > 0 ? setTimeout(wait) : setImmediate());
     write(text.slice(i * size, (i + 1) * size));
   }
 };

@@ -27,8 +27,7 @@ pub(super) type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>
 
 /// A connection to the upstream.
 pub(super) struct Connection {
-    /// hyper reserves the room of 32 requests, so the body is boxed.
-    sender: SendRequest<Box<RequestBody>>,
+    sender: SendRequest<RequestBody>,
     /// `None` after the connection has ended.
     pub(super) driver: Option<Driver>,
     received_any: Arc<AtomicBool>,
@@ -58,11 +57,10 @@ impl Connection {
     pub(super) fn send(
         &mut self,
         request: Request<RequestBody>,
-    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Box<RequestBody>>>>>
-    {
+    ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
         self.received_any.store(false, Ordering::Relaxed);
         // Sent here, so that the future does not carry the request.
-        let response = self.sender.try_send_request(request.map(Box::new));
+        let response = self.sender.try_send_request(request);
         let driver = &mut self.driver;
         async {
             let mut response = pin!(response);

@@ -83,7 +83,7 @@ impl UpstreamClient {
                 Err(error) => error,
             };
             request = match error.take_message() {
-                Some(unsent) if is_reused => unsent.map(|body| *body),
+                Some(unsent) if is_reused => unsent,
                 None if is_connection_closed(error.error()) && !connection.received_any() => {
                     // It may have been read, so do not try other idle connections.
                     force_new = true;

@@ -10,7 +10,7 @@
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
 const MAX_COLUMNS = 99;
-const SECTION = 64; // Rows that are laid out together.
+const SECTION = 64; // Rows of a table that are laid out together.
 const FRAME = 2000; // Characters that are read in one frame.
 
 /** Creates an element. Attributes are set nowhere else. */
