@@ -9,7 +9,8 @@
 // - A bullet indented by two columns belongs to the number above it.
 // - A table ends at a line without "|". Its last column takes the cells that are too many.
 // - Headings begin at h3, because the page has its own above.
-// - Items always contain paragraphs. A list with blank lines between them has the class "loose".
+// - Items always contain paragraphs. A list with blank lines between them has the class "loose",
+//   and one whose numbers begin with three digits or more has "wide".
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { test } from "node:test";
@@ -88,7 +89,8 @@ function compareExamples(examples) {
 
   /** Items have paragraphs, and lists say whether they are loose. */
   function addParagraphs(list) {
-    if (hasParagraph(list)) list.className = "loose";
+    if (list.start > 99) list.className = "wide";
+    if (hasParagraph(list)) list.classList.add("loose");
     for (const item of list.children) {
       for (const node of [...item.childNodes]) {
         if (isBlock(node)) continue;
@@ -139,7 +141,9 @@ function compareExamples(examples) {
   function actualForm(text) {
     const element = render(text);
     for (const list of element.querySelectorAll(".loose")) {
-      if (!hasParagraph(list)) list.removeAttribute("class");
+      if (hasParagraph(list)) continue;
+      list.classList.remove("loose");
+      if (!list.className) list.removeAttribute("class");
     }
     for (const info of element.querySelectorAll(".bar span")) {
       info.textContent = info.textContent.split(" ")[0];

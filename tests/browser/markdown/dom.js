@@ -117,6 +117,19 @@ class Element extends Node {
   set className(name) {
     this.attributes.class = name;
   }
+  get classList() {
+    const names = new Set(this.className.split(" ").filter(Boolean));
+    return { add: (name) => { this.className = [...names.add(name)].join(" "); } };
+  }
+  get start() {
+    return Number(this.attributes.start ?? 1);
+  }
+  set start(number) {
+    this.setAttribute("start", number);
+  }
+  cloneNode() {
+    return Object.assign(new Element(this.localName), { attributes: { ...this.attributes } });
+  }
   set textContent(text) {
     this.replaceChildren(text);
   }

@@ -194,15 +194,17 @@ export function missingLetters(source, element) {
 
 /** The elements that the renderer makes, with all their attributes. */
 const elements = [
-  /^(?:p|h[3-6]|blockquote|table|tbody|tr|hr|br|code|em|strong|del)$/,
+  /^(?:p|h[3-6]|blockquote|table|colgroup|tbody|tr|hr|br|code|em|strong|del)$/,
   /^a href="(?:https?:\/\/|mailto:)[^]*" rel="noopener noreferrer" target="_blank"$/i,
-  /^(?:ul|ol(?: start="\d+")?)(?: class="loose")?$/,
+  /^(?:ul|ol)(?: start="\d+")?(?: class="(?:wide|loose|more| )+")?(?: start="\d+")?$/,
   /^li(?: class="task")?$/,
   /^t[hd](?: class="(?:left|center|right)")?$/,
   /^(?:div|pre) class="scroller" role="region" tabindex="0" aria-label="[^]+"$/,
-  /^div class="(?:code|bar)"$/,
+  /^div class="(?:code|bar|section)"$/,
   /^button type="button"$/,
-  /^span(?: class="math")?$/,
+  /^span(?: class="(?:math|section)")?$/,
+  /^table class="kept"$/,
+  /^col width="\d+"$/,
 ];
 
 const describe = (element) => {

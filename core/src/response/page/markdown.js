@@ -10,8 +10,8 @@
 const markdown = (() => {
 const MAX_DEPTH = 32; // Of blocks, brackets and emphasis. What is deeper is text.
 const MAX_COLUMNS = 99;
-const SECTION = 64; // Rows of a table that are laid out together.
-const FRAME = 2000; // Characters that are read in one frame.
+const SECTION = 64; // Children of a block that are laid out together.
+const FRAME = 1000; // Characters that are read in one frame.
 
 /** Creates an element. Attributes are set nowhere else. */
 const make = (tag, attributes, ...children) => {
@@ -199,7 +199,8 @@ function inline(element) {
     for (;;) {
       PART.lastIndex = from;
       const end = PART.test(text) ? PART.lastIndex : text.length;
-      element.append(parse(text.slice(from, end), isOpen && end === text.length));
+      const nodes = parse(text.slice(from, end), isOpen && end === text.length);
+      element.append(from ? make("span", { class: "section" }, nodes) : nodes);
       if (end === text.length) return;
       [kept, from] = [element.lastChild, end];
     }
@@ -239,6 +240,30 @@ function tableRow(tag, align) {
   }];
 }
 
+/** Lets a block go on in a section. The browser lays out and paints those that grow. */
+function beginSection(block) {
+  const { type, element, body } = block;
+  if (type === "list") {
+    block.body = body.cloneNode();
+    block.body.classList.add("more");
+    if (body.localName === "ol") block.body.start = body.start + SECTION;
+    body.after(block.body);
+  } else if (type === "table") {
+    block.body = element.firstChild.appendChild(make("tbody"));
+  } else {
+    block.body = element.appendChild(make("div", { class: "section" }));
+  }
+}
+
+/** Keeps the columns of a long table as they are, as wider ones would move every row. */
+function keepColumns(table) {
+  if (!table.offsetWidth) return; // It is not shown.
+  // With room for longer numbers.
+  const widths = Array.from(table.rows[0].cells, ({ offsetWidth }) => offsetWidth + 24);
+  table.prepend(make("colgroup", {}, ...widths.map((width) => make("col", { width }))));
+  table.className = "kept";
+}
+
 /** Creates a box that scrolls, by keyboard too. */
 const scroller = (tag, label, child) =>
   make(tag, { class: "scroller", role: "region", tabindex: 0, "aria-label": label }, child);
@@ -265,7 +290,7 @@ return (root, labels) => {
   // The blocks that the next line may continue, outermost first. `continues` reads a block's prefix
   // of a line, and returns whether the line continues the block. `holds` is the type of its
   // children. `text` is that of complete lines, `line` that of the last one.
-  const open = [{ body: root }];
+  const open = [{ element: root, body: root }];
   const changed = new Set(); // Blocks to be drawn.
   let leaf = null; // The block whose text may go on.
   let depth; // Number of open blocks that this line continues.
@@ -291,9 +316,11 @@ return (root, labels) => {
   function add(type, element, more) {
     open.length = depth;
     while ((open.at(-1).holds ?? type) !== type) open.pop();
-    const { blank, body } = open.at(-1);
-    if (blank && body.lastChild) body.closest("ul, ol").className = "loose";
-    body.append(element);
+    const parent = open.at(-1);
+    const { blank, body } = parent;
+    if (blank && body.lastChild) body.closest("ul, ol").classList.add("loose");
+    if (body.childNodes.length === SECTION) beginSection(parent);
+    parent.body.append(element);
     const block = { type, element, body: element, text: "", line: "", ...more };
     depth = open.push(block);
     setLeaf(block);
@@ -357,7 +384,10 @@ return (root, labels) => {
     const blank = !rest.slice(before).trim();
     if (parent.type === "p" && (blank || (number && +number !== 1))) return false;
     if (parent.marker !== marker) {
-      const list = number ? make("ol", +number !== 1 && { start: +number }) : make("ul");
+      const list = make(number ? "ol" : "ul", {
+        ...(number && +number !== 1 && { start: +number }),
+        ...(number > 99 && { class: "wide" }),
+      });
       add("list", list, { marker, holds: "item", continues: () => true });
     }
     skip(before);
@@ -438,10 +468,13 @@ return (root, labels) => {
       if (block.type !== "code") return setLeaf(null);
     }
     if (block.type === "table") {
-      if (block.body.childNodes.length === SECTION) {
-        block.body = block.element.firstChild.appendChild(make("tbody"));
-      }
-      const [element, draw] = tableRow("td", block.align);
+      const [element, fill] = tableRow("td", block.align);
+      const table = block.element.firstChild;
+      const isLong = block.body.childNodes.length === SECTION;
+      const draw = (text, isOpen) => {
+        fill(text, isOpen);
+        if (isLong && !isOpen && !table.className) keepColumns(table);
+      };
       return addLine("row", element, { line: rest, draw });
     }
     if (block.type !== "code") {
