@@ -77,12 +77,13 @@ function chat({
 
   /** Keeps the end in view, if the reader has not scrolled up. */
   function follow() {
+    const last = turns.at(-1);
+    if (last?.isBehind()) return;
     const end = scroller.scrollHeight - scroller.clientHeight;
-    const last = turns.at(-1)?.article;
     if (following && last) {
       // What grows by more than a screen at once is shown from its beginning.
       following = end - scroller.scrollTop <= scroller.clientHeight;
-      scroller.scrollTop = following ? end : last.offsetTop - 16;
+      scroller.scrollTop = following ? end : last.article.offsetTop - 16;
     }
     latest.hidden = end - scroller.scrollTop < NEAR;
   }
@@ -132,6 +133,7 @@ function chat({
     turn.article = element("article", "turn busy", question, answer, foot);
     talk.append(turn.article);
     const text = markdown(answer, T);
+    turn.isBehind = text.isBehind;
 
     function end() {
       text.end();
@@ -234,6 +236,7 @@ function chat({
     await view.catchUp();
     if (asking !== control) return;
     view.end();
+    follow();
     setTimeout(() => {
       if (!turn.article.isConnected || asking) return;
       status.textContent = [view.answer.innerText, turn.note].filter(Boolean).join("\n");
