@@ -169,6 +169,10 @@ test("the parts of a long block are laid out in sections", () => {
   const [item] = render("- a\n\n", parts((i) => `  ${i}\n\n`)).firstChild.childNodes;
   assert.deepEqual(sectionSizes(item), [64, 64, 9]);
   assert.deepEqual(sizes(render(parts((i) => `- ${i}\n`))), [64, 64, 64, 8]);
+  // Those of a list count as parts of what the list is in.
+  const [text, list] = [parts((i) => `${i}\n\n`), parts((i) => `- ${i}\n`)];
+  const before = text.slice(0, text.indexOf("62\n"));
+  assert.deepEqual(sectionSizes(render(before, list, "\n", text)), [64, 64, 64, 8]);
 
   const sentences = parts((i) => `${i} ${"word ".repeat(20)}end. `);
   for (const text of [sentences, `# ${sentences}`]) {

@@ -186,7 +186,7 @@ function parse(text, isOpen) {
   return nodes;
 }
 
-// A very long paragraph is parsed in parts, so that its beginning stays while its end grows.
+// A very long paragraph has parts, so that its beginning stays while its end grows.
 const PART = /[^]{3000,6000}?(?:[.!?] |[。！？\n])|[^]{6000}/uy;
 
 /** Returns a function that shows a text in an element, and then longer ones. */
@@ -319,7 +319,7 @@ return (root, labels) => {
     const parent = open.at(-1);
     const { blank, body } = parent;
     if (blank && body.lastChild) body.closest("ul, ol").classList.add("loose");
-    if (body.childNodes.length === SECTION) beginSection(parent);
+    if (body.childNodes.length >= SECTION) beginSection(parent);
     parent.body.append(element);
     const block = { type, element, body: element, text: "", line: "", ...more };
     depth = open.push(block);
