@@ -240,7 +240,7 @@ function tableRow(tag, align) {
   }];
 }
 
-/** Lets a block go on in a section. The browser lays out and paints those that grow. */
+/** Begins a section of a block. The browser lays out and paints only sections that have changed. */
 function beginSection(block) {
   const { type, element, body } = block;
   if (type === "list") {
@@ -255,9 +255,9 @@ function beginSection(block) {
   }
 }
 
-/** Keeps the columns of a long table as they are, as wider ones would move every row. */
+/** Fixes the widths of a long table's columns, because a wider one would move every row. */
 function keepColumns(table) {
-  if (!table.offsetWidth) return; // It is not shown.
+  if (!table.offsetWidth) return; // It is not shown, so it has no widths.
   // With room for longer numbers.
   const widths = Array.from(table.rows[0].cells, ({ offsetWidth }) => offsetWidth + 24);
   table.prepend(make("colgroup", {}, ...widths.map((width) => make("col", { width }))));
@@ -470,10 +470,10 @@ return (root, labels) => {
     if (block.type === "table") {
       const [element, fill] = tableRow("td", block.align);
       const table = block.element.firstChild;
-      const isLong = block.body.childNodes.length === SECTION;
+      const beginsSection = block.body.childNodes.length === SECTION;
       const draw = (text, isOpen) => {
         fill(text, isOpen);
-        if (isLong && !isOpen && !table.className) keepColumns(table);
+        if (beginsSection && !isOpen && !table.className) keepColumns(table);
       };
       return addLine("row", element, { line: rest, draw });
     }
